@@ -1,0 +1,85 @@
+r"""Rows to the text form of PostgreSQL's COPY, built here because that is a third faster.
+
+The form is that of "COPY, File Formats, Text Format" in PostgreSQL's manual: fields end in a tab,
+rows in a newline, `\N` is null, and backslash, tab, newline and carriage return inside a value are
+escaped. An array is written as in "Arrays, Array Input and Output Syntax" with every element
+quoted, so that no element is taken for NULL or loses its blanks, and is then escaped as a field.
+psycopg's Copy.write_row does the same through its adapters; here the few types that we load are
+known, and free text goes through `escape` wherever it comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+NULL: Final = r"\N"
+
+_FIELD: Final = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+_ELEMENT: Final = str.maketrans({"\\": r"\\", '"': r"\""})
+
+
+def encode(rows: Iterable[Sequence[object]]) -> bytes:
+    """All rows, in UTF-8, ready for `Copy.write`.
+
+    Takes None, str, int, bool, bytes (as bytea), aware datetime (as timestamptz) and lists of str
+    or None (as text[]). Raises TypeError for another type, and ValueError for a NUL, which
+    PostgreSQL's text cannot hold, or a time without a zone.
+    """
+    texts = _TEXTS
+    lines = ["\t".join([texts[type(value)](value) for value in row]) for row in rows]
+    if not lines:
+        return b""
+    lines.append("")
+    whole = "\n".join(lines)
+    # One look at the whole, rather than one at each value.
+    if "\0" in whole:
+        raise ValueError("PostgreSQL's text cannot hold NUL")
+    return whole.encode()
+
+
+def escape(value: str) -> str:
+    """A text as one field; NUL is the caller's to refuse."""
+    # Nearly every value needs nothing, and isprintable is far quicker to say so than translate.
+    if value.isprintable() and "\\" not in value:
+        return value
+    return value.translate(_FIELD)
+
+
+def array(elements: Iterable[str | None]) -> str:
+    """A text[] as one field, NULL elements included."""
+    return escape("{" + ",".join([_element(element) for element in elements]) + "}")
+
+
+def _element(element: str | None) -> str:
+    if element is None:
+        return "NULL"
+    if element.isalnum():
+        return f'"{element}"'
+    return f'"{element.translate(_ELEMENT)}"'
+
+
+def _timestamp(value: datetime) -> str:
+    if value.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return value.isoformat()
+
+
+class _Texts(dict[type, Callable[[Any], str]]):
+    def __missing__(self, kind: type) -> Callable[[Any], str]:
+        raise TypeError(f"no COPY text for {kind.__name__}")
+
+
+_TEXTS: Final = _Texts(
+    {
+        type(None): lambda _: NULL,
+        str: escape,
+        int: str,
+        bool: lambda value: "t" if value else "f",
+        # The backslash of bytea's hex form is a character of the field, so it is escaped.
+        bytes: lambda value: r"\\x" + value.hex(),
+        datetime: _timestamp,
+        list: array,
+    }
+)

@@ -1,0 +1,242 @@
+"""order-dispatch: the bytes of one inbound file to rows, ready for COPY.
+
+The checks stand in the order in which their answers help the partner: is it JSON, is it this
+interface at all, does it match the schema, is it of this warehouse, is it complete. Whatever
+passes can be loaded: every text is free of NUL, every id fits a bigint, every time exists.
+What the records mean, and whether they are right, is not looked at here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from core.documents.parsing import parse
+from core.documents.validation import DISPATCH
+from core.domain.attributes import is_imei, normalise
+from core.errors import Reason, Reject
+
+VERSION: Final = "1.2"
+CATEGORY: Final = "Sales Order"
+TYPE: Final = "Sales Order Dispatch"
+
+_INTERFACE: Final = {"interfaceCategory": CATEGORY, "interfaceType": TYPE, "version": VERSION}
+_SERIALS: Final = frozenset({"serialNumber", "imei", "iccid"})
+
+
+class DetailRow(NamedTuple):
+    """One record of the file. `errors` is the JSON text of the warehouse's own `errors[]`."""
+
+    sequence: int  # the place in orders[], from 1
+    order_ref: str  # decimal digits, fits a bigint
+    dispatch_id: str
+    status: str
+    dispatched_at: datetime | None
+    carrier: str | None
+    tracking: list[str]
+    content_digest: bytes
+    errors: str | None
+
+
+class DispatchLineRow(NamedTuple):
+    """One entry of a record's `lines[]`.
+
+    `serials`, `imeis` and `iccids` have one element a unit, normalised, None where the unit has no
+    such attribute; the whole is None where no unit has it. `extras` is the JSON text of an array
+    with one object a unit: its other attributes, as they came; None where no unit has any.
+    """
+
+    sequence: int
+    line_no: int  # the place in lines[], from 1
+    line_ref: str  # decimal digits, fits a bigint
+    status: str
+    quantity: int
+    reason: str | None
+    serials: list[str | None] | None
+    imeis: list[str | None] | None
+    iccids: list[str | None] | None
+    extras: str | None
+    unit_count: int
+    captured: list[str]  # the attributes that every unit carries
+    fault: str | None  # the Reason of what is wrong in the units themselves
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchDocument:
+    """A dispatch file that may be loaded."""
+
+    external_file_name: str
+    file_sequence: int | None
+    transform_at: datetime | None
+    transmit_at: datetime | None
+    detail_rows: list[DetailRow]
+    line_rows: list[DispatchLineRow]
+
+    def details_of(self, batch: int) -> Iterator[tuple[object, ...]]:
+        """The rows of dispatch_detail, in the columns of core.db.inbound.copy_details()."""
+        for row in self.detail_rows:
+            # The id stands twice: as the partner wrote it, and as the number that it is.
+            yield (batch, row[0], row[1], *row[1:])
+
+    def lines_of(self, batch: int) -> Iterator[tuple[object, ...]]:
+        """The rows of dispatch_line, in the columns of core.db.inbound.copy_lines()."""
+        for row in self.line_rows:
+            yield (batch, *row)
+
+
+def validate_dispatch(document: object) -> None:
+    """Raise Reject(SCHEMA_INVALID), naming the place and what is allowed, never the value."""
+    DISPATCH.validate(document)
+
+
+def read_dispatch(payload: bytes, warehouse: str) -> DispatchDocument:
+    """The file that `warehouse` (an id) sent, as rows.
+
+    Raises Reject with, in this order: NOT_JSON, WRONG_INTERFACE, SCHEMA_INVALID (a date that does
+    not exist too), WRONG_WAREHOUSE, COUNT_MISMATCH. No sentence holds a value of the file.
+    """
+    document = parse(payload)
+    _check_interface(document)
+    validate_dispatch(document)
+    house = document["wareHouse"]
+    if house["id"] != warehouse:
+        raise Reject(
+            Reason.WRONG_WAREHOUSE,
+            f"/wareHouse/id must be {warehouse}, whose directory the file was put in.",
+        )
+    records = document["orders"]
+    if document["recordCount"] != len(records):
+        raise Reject(
+            Reason.COUNT_MISMATCH,
+            f"/recordCount must be {len(records)}, the number of entries in /orders.",
+        )
+    sequence = house.get("fileSequence")
+    details, lines = _rows(records)
+    return DispatchDocument(
+        external_file_name=document["externalFileName"],
+        file_sequence=None if sequence is None else int(sequence),
+        transform_at=_instant(document, "transformDateTime"),
+        transmit_at=_instant(document, "transmitDateTime"),
+        detail_rows=details,
+        line_rows=lines,
+    )
+
+
+def _check_interface(document: object) -> None:
+    """Before the schema, so that a file of another interface or version is told just that.
+
+    A property that is absent or no text is left to the schema.
+    """
+    if not isinstance(document, dict):
+        return
+    for name, expected in _INTERFACE.items():
+        found = document.get(name)
+        if isinstance(found, str) and found != expected:
+            raise Reject(Reason.WRONG_INTERFACE, f'/{name} must be "{expected}".')
+
+
+def _rows(records: Iterable[dict[str, Any]]) -> tuple[list[DetailRow], list[DispatchLineRow]]:
+    details: list[DetailRow] = []
+    rows: list[DispatchLineRow] = []
+    for sequence, record in enumerate(records, 1):
+        dispatched_at = _instant(record, "dispatchDateTime", f"/orders/{sequence - 1}")
+        for line_no, line in enumerate(record.get("lines", ()), 1):
+            # JSON Schema takes 1.0 for an integer (2020-12 core, section 6.3); a column does not.
+            quantity = line["quantity"] = int(line["quantity"])
+            units = line.get("units", ())
+            imeis = _column(units, "imei")
+            rows.append(
+                DispatchLineRow(
+                    sequence,
+                    line_no,
+                    line["id"],
+                    line["status"],
+                    quantity,
+                    line.get("reason") or None,
+                    _column(units, "serialNumber"),
+                    imeis,
+                    _column(units, "iccid"),
+                    _extras(units),
+                    len(units),
+                    _captured(units),
+                    None if imeis is None or _all_imeis(imeis) else Reason.IMEI_INVALID.value,
+                )
+            )
+        errors = record.get("errors")
+        details.append(
+            DetailRow(
+                sequence,
+                record["id"],
+                record["dispatchId"],
+                record["status"],
+                dispatched_at,
+                record.get("carrier"),
+                record.get("trackingNumbers", []),
+                _digest(record),
+                orjson.dumps(errors).decode() if errors else None,
+            )
+        )
+    return details, rows
+
+
+def _column(units: Iterable[dict[str, str]], name: str) -> list[str | None] | None:
+    values = [normalise(unit[name]) or None if name in unit else None for unit in units]
+    return values if any(values) else None
+
+
+def _captured(units: Sequence[dict[str, str]]) -> list[str]:
+    if not units:
+        return []
+    names = {name for name, value in units[0].items() if normalise(value)}
+    for unit in units[1:]:
+        names = {name for name in names if normalise(unit.get(name, ""))}
+    return sorted(names)
+
+
+def _all_imeis(values: Iterable[str | None]) -> bool:
+    return all(value is None or is_imei(value) for value in values)
+
+
+def _extras(units: Iterable[dict[str, str]]) -> str | None:
+    extras = [
+        {name: value for name, value in unit.items() if name not in _SERIALS} for unit in units
+    ]
+    return orjson.dumps(extras).decode() if any(extras) else None
+
+
+def _digest(record: dict[str, Any]) -> bytes:
+    """SHA-256 of the record's content: what makes a repeated dispatchId a repeat.
+
+    Over the record as it came, dumped by orjson with sorted keys. The order of lines, of units and
+    of tracking numbers says nothing, so they are sorted first: in place, the record is not used
+    again. The rule must not change: stored digests are compared with new ones for ever.
+    """
+    lines = record.get("lines", ())
+    for line in lines:
+        if len(line.get("units", ())) > 1:
+            line["units"].sort(key=_sorted_dump)
+    if len(lines) > 1:
+        lines.sort(key=_sorted_dump)
+    if "trackingNumbers" in record:
+        record["trackingNumbers"] = sorted(record["trackingNumbers"])
+    return hashlib.sha256(_sorted_dump(record)).digest()
+
+
+def _sorted_dump(value: object) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def _instant(holder: dict[str, Any], name: str, where: str = "") -> datetime | None:
+    text = holder.get(name)
+    if text is None:
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        # The schema's pattern has let 30 February pass.
+        raise Reject(Reason.SCHEMA_INVALID, f"{where}/{name} must be a day that exists.") from None

@@ -1,0 +1,1 @@
+"""Plain data and decisions: no input, no output, no clock. Imports the standard library alone."""

@@ -1,0 +1,279 @@
+"""The Sales Order Dispatch job's decisions: which records of a batch may be applied.
+
+Records are judged in file order, and a refused one uses nothing up: a later record of the same line
+is measured against what the earlier *good* ones left open.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from core.errors import Reason
+
+WHOLE_ORDER = {"REJECTED": "REJECTED", "FRAUD_REJECTED": "REJECTED", "CANCELLED": "CANCELLED"}
+"""The record statuses that may stand without lines, and what they make of each open line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a record says of one request line."""
+
+    line_no: int
+    line_id: int | None
+    status: str
+    quantity: int
+    unit_count: int
+    captured: frozenset[str]
+    """The names of the attributes that every unit carries."""
+    fault: str | None
+    """A reason code that Load found in the units themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One entry of a dispatch file's orders[]."""
+
+    sequence: int
+    order_id: int | None
+    dispatch_id: str
+    status: str
+    content: bytes
+    claims: Sequence[Claim]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A request line as it stands under the order's lock."""
+
+    line_id: int
+    order_id: int
+    warehouse: str
+    open: int
+    sealed: bool
+    serialised: bool
+    attributes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A record that is not applied, and why."""
+
+    sequence: int
+    reason: Reason
+    sentence: str
+
+
+@dataclass(slots=True)
+class Verdicts:
+    """The judgement of a batch: whatever is in none of the lists is applied as it stands."""
+
+    refused: list[Refusal] = field(default_factory=list)
+    repeated: list[int] = field(default_factory=list)
+    """Sequences that were applied before, by dispatchId and content."""
+    implied: list[tuple[int, int, int, str, int]] = field(default_factory=list)
+    """(sequence, line number from 0 down, line id, status, quantity) that whole orders imply."""
+
+
+class _Refused(Exception):
+    def __init__(self, reason: Reason, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+        self.sentence = sentence
+
+
+def judge(
+    warehouse: str,
+    records: Iterable[Record],
+    *,
+    orders: frozenset[int] | set[int],
+    lines: Iterable[Line],
+    applied: Mapping[str, bytes],
+    refused_already: Mapping[int, tuple[Reason, str]],
+) -> Verdicts:
+    """Judge each record in file order.
+
+    `orders` are the ids that exist; `lines` every request line of those orders, at any warehouse;
+    `applied` the content digest of each dispatchId that this warehouse used before;
+    `refused_already` the sequences that the database refused, such as for a serial that is active.
+    """
+    by_id = {line.line_id: line for line in lines}
+    by_order: dict[int, list[Line]] = defaultdict(list)
+    for line in by_id.values():
+        by_order[line.order_id].append(line)
+    left = {line.line_id: line.open for line in by_id.values()}
+    known = dict(applied)
+    verdicts = Verdicts()
+    for record in records:
+        if (before := refused_already.get(record.sequence)) is not None:
+            verdicts.refused.append(Refusal(record.sequence, *before))
+            continue
+        try:
+            if _is_repeat(record, known):
+                verdicts.repeated.append(record.sequence)
+                continue
+            mine = _lines_of(record, warehouse, orders, by_order)
+            uses, implied = _uses(record, mine, by_id, left, warehouse)
+        except _Refused as refusal:
+            verdicts.refused.append(Refusal(record.sequence, refusal.reason, refusal.sentence))
+            continue
+        known[record.dispatch_id] = record.content
+        for line_id, quantity in uses.items():
+            left[line_id] -= quantity
+        verdicts.implied.extend(implied)
+    return verdicts
+
+
+def _is_repeat(record: Record, known: Mapping[str, bytes]) -> bool:
+    content = known.get(record.dispatch_id)
+    if content is None:
+        return False
+    if content != record.content:
+        raise _Refused(
+            Reason.DISPATCH_ID_REUSED,
+            f"dispatchId {record.dispatch_id} was used before for other content; "
+            "a new dispatch takes a new dispatchId",
+        )
+    return True
+
+
+def _lines_of(
+    record: Record,
+    warehouse: str,
+    orders: frozenset[int] | set[int],
+    by_order: Mapping[int, list[Line]],
+) -> list[Line]:
+    """The order's lines at this warehouse that have been asked of it."""
+    if record.order_id is None or record.order_id not in orders:
+        raise _Refused(Reason.UNKNOWN_ORDER, "no order has this id")
+    of_order = by_order.get(record.order_id, ())
+    mine = [line for line in of_order if line.warehouse == warehouse]
+    if not mine:
+        if of_order:
+            raise _Refused(Reason.LINE_NOT_YOURS, f"nothing of this order was asked of {warehouse}")
+        raise _Refused(Reason.NOT_REQUESTED, "the order has not been requested yet")
+    return mine
+
+
+def _uses(
+    record: Record,
+    mine: Sequence[Line],
+    by_id: Mapping[int, Line],
+    left: Mapping[int, int],
+    warehouse: str,
+) -> tuple[Counter[int], list[tuple[int, int, int, str, int]]]:
+    """What the record takes of each line, with the lines that a whole-order status implies."""
+    if not record.claims:
+        return _whole_order(record, mine, left)
+    meant = WHOLE_ORDER.get(record.status)
+    named: set[tuple[int | None, str]] = set()
+    uses: Counter[int] = Counter()
+    waiting: Counter[int] = Counter()
+    for claim in record.claims:
+        line = _line(claim, record, by_id, warehouse)
+        if (claim.line_id, claim.status) in named:
+            raise _Refused(
+                Reason.DUPLICATE_LINE,
+                f"line {line.line_id} is named twice as {claim.status}; name it once with the sum",
+            )
+        named.add((claim.line_id, claim.status))
+        if meant is not None and claim.status != meant:
+            raise _Refused(
+                Reason.CONTRADICTORY,
+                f"a record that is {record.status} cannot have line {line.line_id} {claim.status}; "
+                f"allowed is {meant}",
+            )
+        if left[line.line_id] == 0:
+            raise _Refused(Reason.LINE_CLOSED, f"line {line.line_id} has nothing open any more")
+        (waiting if claim.status == "BACK_ORDERED" else uses)[line.line_id] += claim.quantity
+        if claim.status == "DISPATCHED":
+            _check_units(claim, line)
+    for line_id in uses.keys() | waiting.keys():
+        asked = uses[line_id] + waiting[line_id]
+        if asked > left[line_id]:
+            raise _Refused(
+                Reason.OVER_DISPATCHED,
+                f"line {line_id} has {left[line_id]} open, the record answers for {asked}",
+            )
+    return uses, []
+
+
+def _whole_order(
+    record: Record,
+    mine: Sequence[Line],
+    left: Mapping[int, int],
+) -> tuple[Counter[int], list[tuple[int, int, int, str, int]]]:
+    status = WHOLE_ORDER[record.status]
+    still = [line for line in mine if left[line.line_id] > 0]
+    if not still:
+        raise _Refused(Reason.LINE_CLOSED, "no line of the order is open any more")
+    if not all(line.sealed for line in still):
+        raise _Refused(Reason.NOT_REQUESTED, "the order has not been requested yet")
+    implied = [
+        (record.sequence, -number, line.line_id, status, left[line.line_id])
+        for number, line in enumerate(still)
+    ]
+    return Counter({line_id: quantity for _, _, line_id, _, quantity in implied}), implied
+
+
+def _line(claim: Claim, record: Record, by_id: Mapping[int, Line], warehouse: str) -> Line:
+    line = by_id.get(claim.line_id) if claim.line_id is not None else None
+    if line is None or line.order_id != record.order_id:
+        raise _Refused(
+            Reason.UNKNOWN_LINE, f"entry {claim.line_no} of lines[] names no line of this order"
+        )
+    if line.warehouse != warehouse:
+        raise _Refused(Reason.LINE_NOT_YOURS, f"line {line.line_id} was not asked of {warehouse}")
+    if not line.sealed:
+        raise _Refused(Reason.NOT_REQUESTED, f"line {line.line_id} has not been requested yet")
+    return line
+
+
+def _check_units(claim: Claim, line: Line) -> None:
+    if line.serialised and claim.unit_count != claim.quantity:
+        raise _Refused(
+            Reason.UNIT_COUNT,
+            f"line {line.line_id} dispatches {claim.quantity} of a serialised product "
+            f"with {claim.unit_count} entries in units[]",
+        )
+    if not line.serialised and claim.unit_count not in (0, claim.quantity):
+        raise _Refused(
+            Reason.UNIT_COUNT,
+            f"line {line.line_id} dispatches {claim.quantity} with {claim.unit_count} entries in "
+            f"units[]; allowed are none or {claim.quantity}",
+        )
+    if missing := sorted(line.attributes - claim.captured):
+        raise _Refused(
+            Reason.ATTRIBUTE_MISSING,
+            f"a unit of line {line.line_id} lacks {', '.join(missing)}",
+        )
+    if claim.fault is not None:
+        reason = Reason(claim.fault)
+        raise _Refused(reason, f"line {line.line_id}: {reason.meaning}")
+
+
+def judge_serials(conflicts: Iterable[tuple[int, str, bool]]) -> dict[int, tuple[Reason, str]]:
+    """Which records cannot be applied for their serial numbers; of two in one file the first wins.
+
+    `conflicts` are (sequence, kind and number, whether another customer has it), by sequence. The
+    sentence names the kind alone: a number is personal data.
+    """
+    of_record: dict[int, list[tuple[str, bool]]] = defaultdict(list)
+    for sequence, what, taken in conflicts:
+        of_record[sequence].append((what, taken))
+    holders: set[str] = set()
+    culprits: dict[int, tuple[Reason, str]] = {}
+    for sequence in sorted(of_record):
+        numbers = [what for what, _ in of_record[sequence]]
+        clashing = [what for what, taken in of_record[sequence] if taken or what in holders]
+        clashing += [what for what, times in Counter(numbers).items() if times > 1]
+        if clashing:
+            kinds = ", ".join(sorted({what.split(" ", 1)[0] for what in clashing}))
+            culprits[sequence] = (
+                Reason.SERIAL_ACTIVE,
+                f"a unit's {kinds} is active already, or is given twice in this file",
+            )
+        else:
+            holders.update(numbers)
+    return culprits

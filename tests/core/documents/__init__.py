@@ -1,0 +1,1 @@
+"""The generic files: their schemas, reading and building."""
