@@ -1,0 +1,297 @@
+"""Statements of the Dispatch job that take effect: over the good records of a range at once.
+
+A good record is one of the batch that is neither applied nor refused. Each statement takes the
+batch and a range of sequences, so that a range whose data the database refuses can be halved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import psycopg
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Records `low` to `high` of a batch, both included."""
+
+    batch: int
+    warehouse: str
+    low: int
+    high: int
+
+    def halves(self) -> tuple[Range, Range]:
+        """The range cut in two."""
+        middle = (self.low + self.high) // 2
+        return (
+            Range(self.batch, self.warehouse, self.low, middle),
+            Range(self.batch, self.warehouse, middle + 1, self.high),
+        )
+
+    @property
+    def parameters(self) -> dict[str, object]:
+        """The named parameters that every statement here takes."""
+        return {
+            "batch": self.batch,
+            "warehouse": self.warehouse,
+            "low": self.low,
+            "high": self.high,
+        }
+
+
+_GOOD_LINES = """
+              from dispatch_line l
+              join dispatch_detail d on d.batch_id = l.batch_id and d.sequence = l.sequence
+             where l.batch_id = %(batch)s and d.batch_id = %(batch)s
+               and l.sequence between %(low)s and %(high)s
+               and d.sequence between %(low)s and %(high)s
+               and d.applied_at is null and d.reason is null
+"""
+
+
+def insert_dispatches(conn: psycopg.Connection, of: Range) -> int:
+    """Record each dispatch under the warehouse's own number, for ever; how many."""
+    return conn.execute(
+        """
+        insert into dispatch (warehouse_id, dispatch_id, order_id, batch_id, sequence,
+                              content_sha256, dispatched_at, carrier, tracking)
+        select %(warehouse)s, dispatch_id, order_id, batch_id, sequence,
+               content_sha256, dispatched_at, carrier, tracking
+          from dispatch_detail
+         where batch_id = %(batch)s and sequence between %(low)s and %(high)s
+           and applied_at is null and reason is null
+         order by dispatch_id
+        """,
+        of.parameters,
+    ).rowcount
+
+
+def count_on_lines(conn: psycopg.Connection, of: Range) -> None:
+    """Add to the counters of the request lines."""
+    conn.execute(
+        f"""
+        update request_line r
+           set dispatched = r.dispatched + e.dispatched,
+               cancelled = r.cancelled + e.cancelled,
+               rejected = r.rejected + e.rejected,
+               back_ordered_at = case when e.waiting > 0 then now() else r.back_ordered_at end
+          from (
+            select l.line_id,
+                   coalesce(sum(l.quantity) filter (where l.status = 'DISPATCHED'), 0)
+                       as dispatched,
+                   coalesce(sum(l.quantity) filter (where l.status = 'CANCELLED'), 0) as cancelled,
+                   coalesce(sum(l.quantity) filter (where l.status = 'REJECTED'), 0) as rejected,
+                   count(*) filter (where l.status = 'BACK_ORDERED') as waiting
+              {_GOOD_LINES}
+             group by l.line_id) e
+         where r.id = e.line_id
+        """,  # noqa: S608  # a constant of ours
+        of.parameters,
+    )
+
+
+def count_on_items(conn: psycopg.Connection, of: Range) -> None:
+    """Add to the counters of the items that stand behind unmerged lines."""
+    conn.execute(
+        f"""
+        update order_item i
+           set open_quantity = i.open_quantity - e.dispatched - e.cancelled - e.rejected,
+               dispatched_quantity = i.dispatched_quantity + e.dispatched,
+               cancelled_quantity = i.cancelled_quantity + e.cancelled
+          from (
+            select r.order_id, r.item_no,
+                   coalesce(sum(g.quantity) filter (where g.status = 'DISPATCHED'), 0)
+                       as dispatched,
+                   coalesce(sum(g.quantity) filter (where g.status = 'CANCELLED'), 0) as cancelled,
+                   coalesce(sum(g.quantity) filter (where g.status = 'REJECTED'), 0) as rejected
+              from (select l.line_id, l.status, l.quantity {_GOOD_LINES}
+                       and l.status <> 'BACK_ORDERED') g
+              join request_line r on r.id = g.line_id
+             where r.item_no is not null
+             group by r.order_id, r.item_no) e
+         where i.order_id = e.order_id and i.item_no = e.item_no
+        """,  # noqa: S608  # a constant of ours
+        of.parameters,
+    )
+
+
+def count_on_shares(conn: psycopg.Connection, of: Range) -> None:
+    """Give what happened to merged lines to their items, in the order of item numbers.
+
+    Dispatched units go to the first items that still have some open, then cancelled ones, then
+    rejected ones: each quantity is an interval on the running sum of what the shares have open.
+    """
+    conn.execute(
+        f"""
+        with effect as (
+            select l.line_id,
+                   coalesce(sum(l.quantity) filter (where l.status = 'DISPATCHED'), 0) as d,
+                   coalesce(sum(l.quantity) filter (where l.status = 'CANCELLED'), 0) as c,
+                   coalesce(sum(l.quantity) filter (where l.status = 'REJECTED'), 0) as r
+              {_GOOD_LINES} and l.status <> 'BACK_ORDERED'
+             group by l.line_id
+        ), share as (
+            select s.line_id, s.order_id, s.item_no, e.d, e.c, e.r,
+                   sum(s.quantity - s.dispatched - s.cancelled - s.rejected) over running as upto,
+                   s.quantity - s.dispatched - s.cancelled - s.rejected as has
+              from effect e join request_line_share s on s.line_id = e.line_id
+            window running as (partition by s.line_id order by s.item_no)
+        ), given as (
+            select line_id, order_id, item_no,
+                   greatest(0, least(upto, d) - (upto - has)) as d,
+                   greatest(0, least(upto, d + c) - greatest(upto - has, d)) as c,
+                   greatest(0, least(upto, d + c + r) - greatest(upto - has, d + c)) as r
+              from share
+        ), counted as (
+            update request_line_share s
+               set dispatched = s.dispatched + g.d, cancelled = s.cancelled + g.c,
+                   rejected = s.rejected + g.r
+              from given g
+             where s.line_id = g.line_id and s.item_no = g.item_no
+        )
+        update order_item i
+           set open_quantity = i.open_quantity - g.d - g.c - g.r,
+               dispatched_quantity = i.dispatched_quantity + g.d,
+               cancelled_quantity = i.cancelled_quantity + g.c
+          from (select order_id, item_no, sum(d) as d, sum(c) as c, sum(r) as r
+                  from given group by order_id, item_no) g
+         where i.order_id = g.order_id and i.item_no = g.item_no
+        """,  # noqa: S608  # a constant of ours
+        of.parameters,
+    )
+
+
+def insert_units(conn: psycopg.Connection, of: Range) -> None:
+    """Record the numbers of each dispatched unit.
+
+    psycopg.errors.UniqueViolation says that one of them is active already: serial_conflicts()
+    tells which records carry it.
+    """
+    conn.execute(
+        f"""
+        insert into dispatched_unit (line_id, dispatch_id, unit_no, order_id, warehouse_id,
+                                     product_code, serial_number, imei, iccid, attributes)
+        select g.line_id, g.dispatch_id, u.unit_no, r.order_id, r.warehouse_id, r.product_code,
+               u.serial_number, u.imei, u.iccid, g.extras -> (u.unit_no::integer - 1)
+          from (select l.line_id, d.dispatch_id, l.serial_numbers, l.imeis, l.iccids, l.extras,
+                       l.unit_count
+                {_GOOD_LINES} and l.status = 'DISPATCHED' and l.unit_count > 0) g
+          join request_line r on r.id = g.line_id
+         cross join lateral unnest(g.serial_numbers, g.imeis, g.iccids,
+                                   array_fill(null::text, array[g.unit_count]))
+               with ordinality as u (serial_number, imei, iccid, filler, unit_no)
+         order by u.serial_number
+        """,  # noqa: S608  # a constant of ours
+        of.parameters,
+    )
+
+
+def serial_conflicts(conn: psycopg.Connection, of: Range) -> list[tuple[int, str, bool]]:
+    """The numbers of good records that are active, or stand in more than one place of the range.
+
+    (sequence, what, whether it is active already), by sequence; `what` names kind and number, and
+    with a serial number its product, so that equal ones are equal.
+    """
+    return conn.execute(
+        f"""
+        with unit as materialized (
+            select g.sequence, r.product_code, u.serial_number, u.imei, u.iccid
+              from (select l.sequence, l.line_id, l.serial_numbers, l.imeis, l.iccids
+                    {_GOOD_LINES} and l.status = 'DISPATCHED' and l.unit_count > 0) g
+              join request_line r on r.id = g.line_id
+             cross join lateral unnest(g.serial_numbers, g.imeis, g.iccids)
+                   as u (serial_number, imei, iccid)
+        ), number as (
+            select u.sequence, 'serialNumber ' || product_code || ' ' || serial_number as what,
+                   exists (select from dispatched_unit a
+                            where a.active and a.serial_number = u.serial_number
+                              and a.product_code = u.product_code) as taken
+              from unit u where serial_number is not null
+            union all
+            select u.sequence, 'imei ' || imei,
+                   exists (select from dispatched_unit a where a.active and a.imei = u.imei)
+              from unit u where imei is not null
+            union all
+            select u.sequence, 'iccid ' || iccid,
+                   exists (select from dispatched_unit a where a.active and a.iccid = u.iccid)
+              from unit u where iccid is not null
+        )
+        select sequence, what, taken from (
+            select sequence, what, taken, count(*) over (partition by what) as times from number) n
+         where taken or times > 1
+         order by sequence
+        """,  # noqa: S608  # a constant of ours
+        of.parameters,
+    ).fetchall()
+
+
+def insert_charges(conn: psycopg.Connection, of: Range) -> int:
+    """Bill each dispatched line of a billable product: quantity times price as ordered; how many."""
+    return conn.execute(
+        f"""
+        insert into charge (warehouse_id, dispatch_id, line_id, order_id, account_id, product_code,
+                            quantity, unit_price, amount, currency)
+        select r.warehouse_id, g.dispatch_id, r.id, r.order_id, o.account_id, r.product_code,
+               g.quantity, r.unit_price, g.quantity * r.unit_price, o.currency
+          from (select l.line_id, d.dispatch_id, l.quantity
+                {_GOOD_LINES} and l.status = 'DISPATCHED') g
+          join request_line r on r.id = g.line_id
+          join sales_order o on o.id = r.order_id
+         where r.billable
+        """,  # noqa: S608  # a constant of ours
+        of.parameters,
+    ).rowcount
+
+
+def settle(conn: psycopg.Connection, of: Range) -> dict[str, int]:
+    """Settle the orders all of whose lines are settled now; how many went to each status.
+
+    Any rejected line gives Error, else any dispatched one Complete, else Cancelled. A line that was
+    superseded by a later request does not count.
+    """
+    rows = conn.execute(
+        """
+        with outcome as materialized (
+            select r.order_id, bool_or(r.rejected > 0 and not r.superseded) as rejected,
+                   bool_or(r.dispatched > 0) as dispatched
+              from request_line r
+             where r.order_id in (
+                    select order_id from dispatch_detail
+                     where batch_id = %(batch)s and sequence between %(low)s and %(high)s
+                       and applied_at is null and reason is null)
+             group by r.order_id
+            having bool_and(r.superseded or r.dispatched + r.cancelled + r.rejected = r.quantity)
+        ), settled as (
+            update sales_order o
+               set status_at = now(),
+                   status = case when x.rejected then 'ERROR'
+                                 when x.dispatched then 'COMPLETE' else 'CANCELLED' end,
+                   status_reason = case
+                       when x.rejected then
+                            case when exists (
+                                select from dispatch_detail d
+                                 where d.order_id = o.id and d.status = 'FRAUD_REJECTED'
+                                   and d.reason is null) then 'FRAUD_REJECTED' else 'REJECTED' end
+                       when not x.dispatched then 'cancelled by the warehouse' end
+              from outcome x
+             where o.id = x.order_id
+            returning o.status)
+        select status, count(*) from settled group by status
+        """,
+        of.parameters,
+    ).fetchall()
+    return dict(rows)
+
+
+def record_applied(conn: psycopg.Connection, of: Range) -> None:
+    """Mark the good records as applied, last of all."""
+    conn.execute(
+        """
+        update dispatch_detail set applied_at = now()
+         where batch_id = %(batch)s and sequence between %(low)s and %(high)s
+           and applied_at is null and reason is null
+        """,
+        of.parameters,
+    )

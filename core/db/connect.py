@@ -1,0 +1,100 @@
+"""Opens the one connection of a process, with everything that a session of ours has set."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import psycopg
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the database is and as whom to speak to it; times in seconds."""
+
+    host: str
+    port: int
+    name: str
+    user: str
+    application: str
+    """Also who the history says it was."""
+    password: str | None = None
+    statement_timeout: float = 60.0
+    lock_timeout: float = 10.0
+    idle_timeout: float = 120.0
+
+    def __repr__(self) -> str:
+        """Where, and never the password."""
+        return f"Address({self.user}@{self.host}:{self.port}/{self.name})"
+
+
+def connect(address: Address) -> psycopg.Connection:
+    """Connect in autocommit to a server that takes writes; OperationalError if none answers.
+
+    Several hosts may be named, separated by commas; the one that is no standby is used.
+    """
+    settings = {
+        "statement_timeout": f"{address.statement_timeout * 1000:.0f}",
+        "lock_timeout": f"{address.lock_timeout * 1000:.0f}",
+        "idle_in_transaction_session_timeout": f"{address.idle_timeout * 1000:.0f}",
+        "synchronous_commit": "on",
+        "sales_order.who": address.application,
+        "TimeZone": "UTC",
+    }
+    options = " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items())
+    hosts = len(address.host.split(","))
+    return psycopg.connect(
+        host=address.host,
+        port=",".join([str(address.port)] * hosts),
+        dbname=address.name,
+        user=address.user,
+        password=address.password,
+        application_name=address.application,
+        options=options,
+        target_session_attrs="read-write",
+        connect_timeout=10,
+        keepalives_idle=30,
+        keepalives_interval=10,
+        keepalives_count=3,
+        autocommit=True,
+        # Statements that are seldom repeated are planned for what they are given.
+        prepare_threshold=None,
+    )
+
+
+def _escaped(value: str) -> str:
+    """As the server splits `options`: a backslash before each space or backslash."""
+    return value.replace("\\", "\\\\").replace(" ", "\\ ")
+
+
+class Turn(IntEnum):
+    """The work on one warehouse that only one process at a time may do."""
+
+    BATCH = 1
+    SEAL = 2
+    LOAD = 3
+    APPLY = 4
+    ADOPT = 5
+
+
+@contextmanager
+def turn(conn: psycopg.Connection, kind: Turn, warehouse_number: int) -> Iterator[bool]:
+    """Hold the warehouse's turn for this kind of work, or yield False if another process has it.
+
+    A lock of the session, since a unit commits more than once; it dies with the session, so that a
+    crash leaves nothing to clear. Several processes of a daemon share the work by warehouses.
+    """
+    row = conn.execute("select pg_try_advisory_lock(%s, %s)", (kind, warehouse_number)).fetchone()
+    if row != (True,):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        if not conn.closed and conn.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+            conn.execute("select pg_advisory_unlock(%s, %s)", (kind, warehouse_number))

@@ -1,0 +1,181 @@
+"""Statements of the Dispatch job: what it reads of a batch to judge its records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.domain.dispatch import Claim, Line, Record
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from core.domain.dispatch import Refusal
+
+NONE: frozenset[str] = frozenset()
+
+
+def lock_orders(conn: psycopg.Connection, batch: int) -> set[int]:
+    """Lock the orders that the batch's unapplied records name, by id; the ids that exist."""
+    rows = conn.execute(
+        """
+        select o.id from sales_order o
+         where o.id in (select order_id from dispatch_detail
+                         where batch_id = %(batch)s and applied_at is null)
+         order by o.id
+           for no key update
+        """,
+        {"batch": batch},
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
+def records(conn: psycopg.Connection, batch: int) -> list[Record]:
+    """The batch's records that have not been applied, in file order."""
+    claims: dict[int, list[Claim]] = {}
+    with conn.cursor(binary=True) as cursor:
+        for sequence, no, line, status, quantity, units, captured, fault in cursor.execute(
+            """
+            select l.sequence, l.line_no, l.line_id, l.status, l.quantity, l.unit_count,
+                   l.captured, l.fault
+              from dispatch_line l
+              join dispatch_detail d on d.batch_id = l.batch_id and d.sequence = l.sequence
+             where l.batch_id = %(batch)s and d.batch_id = %(batch)s
+               and d.applied_at is null and l.line_no > 0
+             order by l.sequence, l.line_no
+            """,
+            {"batch": batch},
+        ):
+            names = frozenset(captured) if captured else NONE
+            claim = Claim(no, line, status, quantity, units, names, fault)
+            claims.setdefault(sequence, []).append(claim)
+        return [
+            Record(sequence, order, dispatch, status, content, claims.get(sequence, ()))
+            for sequence, order, dispatch, status, content in cursor.execute(
+                """
+                select sequence, order_id, dispatch_id, status, content_sha256
+                  from dispatch_detail
+                 where batch_id = %(batch)s and applied_at is null
+                 order by sequence
+                """,
+                {"batch": batch},
+            )
+        ]
+
+
+def lines(conn: psycopg.Connection, orders: list[int]) -> list[Line]:
+    """Every request line of these locked orders, at any warehouse."""
+    with conn.cursor(binary=True) as cursor:
+        cursor.execute(
+            """
+            select l.id, l.order_id, l.warehouse_id,
+                   case when l.superseded then 0
+                        else l.quantity - l.dispatched - l.cancelled - l.rejected end,
+                   sent.order_id is not null, l.serialised, p.attributes
+              from request_line l
+              left join product p on p.code = l.product_code
+              left join (select distinct d.order_id, d.generation, f.warehouse_id
+                           from request_detail d join outbound_file f on f.batch_id = d.batch_id
+                          where d.order_id = any(%(orders)s)) sent
+                on sent.order_id = l.order_id and sent.generation = l.generation
+               and sent.warehouse_id = l.warehouse_id
+             where l.order_id = any(%(orders)s)
+            """,
+            {"orders": orders},
+        )
+        return [
+            Line(line, order, warehouse, left, sent, serialised, frozenset(names or ()))
+            for line, order, warehouse, left, sent, serialised, names in cursor.fetchall()
+        ]
+
+
+def applied(conn: psycopg.Connection, batch: int, warehouse: str) -> dict[str, bytes]:
+    """Content digests of the batch's dispatchIds that the warehouse has used before."""
+    with conn.cursor(binary=True) as cursor:
+        return dict(
+            cursor.execute(
+                """
+                select dispatch_id, content_sha256 from dispatch
+                 where warehouse_id = %(warehouse)s
+                   and dispatch_id in (select dispatch_id from dispatch_detail
+                                        where batch_id = %(batch)s and applied_at is null)
+                """,
+                {"batch": batch, "warehouse": warehouse},
+            ).fetchall()
+        )
+
+
+def clear_verdicts(conn: psycopg.Connection, batch: int) -> None:
+    """Forget what an earlier pass wrote of the records that it did not apply."""
+    conn.execute(
+        """
+        update dispatch_detail set reason = null, sentence = null
+         where batch_id = %(batch)s and applied_at is null and reason is not null
+        """,
+        {"batch": batch},
+    )
+
+
+def refuse(conn: psycopg.Connection, batch: int, refused: list[Refusal]) -> None:
+    """Write reason and sentence to the records that are not applied."""
+    conn.execute(
+        """
+        update dispatch_detail d set reason = r.reason, sentence = r.sentence
+          from unnest(%(sequences)s::integer[], %(reasons)s::text[], %(sentences)s::text[])
+               as r (sequence, reason, sentence)
+         where d.batch_id = %(batch)s and d.sequence = r.sequence
+        """,
+        {
+            "batch": batch,
+            "sequences": [one.sequence for one in refused],
+            "reasons": [one.reason.value for one in refused],
+            "sentences": [one.sentence for one in refused],
+        },
+    )
+
+
+def record_repeats(conn: psycopg.Connection, batch: int, sequences: list[int]) -> None:
+    """Mark records that were applied before: they count as applied and have no effect."""
+    conn.execute(
+        """
+        update dispatch_detail set applied_at = now(), sentence = 'applied before'
+         where batch_id = %(batch)s and sequence = any(%(sequences)s)
+        """,
+        {"batch": batch, "sequences": sequences},
+    )
+
+
+def insert_implied(
+    conn: psycopg.Connection, batch: int, implied: list[tuple[int, int, int, str, int]]
+) -> None:
+    """Insert the lines that whole-order records mean."""
+    columns = list(zip(*implied, strict=True))
+    conn.execute(
+        """
+        insert into dispatch_line (batch_id, sequence, line_no, line_id, status, quantity,
+                                   unit_count)
+        select %(batch)s, sequence, line_no, line_id, status, quantity, 0
+          from unnest(%(sequences)s::integer[], %(numbers)s::integer[], %(lines)s::bigint[],
+                      %(statuses)s::text[], %(quantities)s::integer[])
+               as implied (sequence, line_no, line_id, status, quantity)
+        """,
+        {
+            "batch": batch,
+            "sequences": list(columns[0]),
+            "numbers": list(columns[1]),
+            "lines": list(columns[2]),
+            "statuses": list(columns[3]),
+            "quantities": list(columns[4]),
+        },
+    )
+
+
+def refused(conn: psycopg.Connection, batch: int) -> list[tuple[int, int | None, str]]:
+    """(sequence, order id, reason) of the records that stand refused, in file order."""
+    return conn.execute(
+        """
+        select sequence, order_id, reason from dispatch_detail
+         where batch_id = %(batch)s and applied_at is null
+         order by sequence
+        """,
+        {"batch": batch},
+    ).fetchall()

@@ -1,0 +1,203 @@
+"""Statements that turn orders into request lines: the first half of Request Extract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core.domain.order import Unfit
+from core.errors import Reason
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from core.domain.order import GenerateLimits
+
+
+LONGEST_LINE = 1_000_000
+"""Units that one request line can carry: the schema's limit of a quantity."""
+
+
+def claim(conn: psycopg.Connection, limit: int) -> list[int]:
+    """Lock the oldest orders that await generation and that no other process has; their ids."""
+    rows = conn.execute(
+        """
+        select id from sales_order
+         where status = 'AWAITING_GENERATION'
+         order by entered_at, id
+         limit %(limit)s
+           for no key update skip locked
+        """,
+        {"limit": limit},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def judge(conn: psycopg.Connection, ids: list[int], limits: GenerateLimits) -> list[Unfit]:
+    """Judge locked orders: those that cannot be generated, with the first reason and its items."""
+    rows = conn.execute(
+        """
+        select order_id, reason, items from (
+            select o.id as order_id,
+                   case when count(i.item_no) = 0 then 'NO_ITEMS'
+                        when bool_or(p.code is null) then 'UNKNOWN_PRODUCT'
+                        when bool_or(coalesce(i.warehouse_id, p.warehouse_id) is null)
+                            then 'NO_WAREHOUSE'
+                        when bool_or(w.id is null) then 'UNKNOWN_WAREHOUSE'
+                        when sum(i.quantity) filter (where w.granularity = 'UNIT') > %(units)s
+                          or sum(i.quantity) filter (where w.granularity = 'PRODUCT') > %(line)s
+                            then 'TOO_MANY_UNITS'
+                        when sum(i.quantity - i.open_quantity - i.dispatched_quantity
+                                 - i.cancelled_quantity) = 0 then 'NOTHING_OWED'
+                   end as reason,
+                   left(string_agg(i.item_no::text, ', ' order by i.item_no)
+                       filter (where p.code is null or w.id is null), 200) as items
+              from sales_order o
+              left join order_item i on i.order_id = o.id
+              left join product p on p.code = i.product_code
+              left join warehouse w on w.id = coalesce(i.warehouse_id, p.warehouse_id)
+             where o.id = any(%(ids)s)
+             group by o.id) judged
+         where reason is not null
+        """,
+        {"ids": ids, "units": limits.units_per_order, "line": LONGEST_LINE},
+    ).fetchall()
+    return [
+        Unfit(order_id, Reason(code), Reason(code).meaning + (f" (item {items})" if items else ""))
+        for order_id, code, items in rows
+    ]
+
+
+def refuse(conn: psycopg.Connection, unfit: list[Unfit]) -> None:
+    """Move locked orders to Error, each with its reason."""
+    conn.execute(
+        """
+        update sales_order o
+           set status = 'ERROR', status_at = now(), status_reason = r.reason || ': ' || r.sentence
+          from unnest(%(ids)s::bigint[], %(reasons)s::text[], %(sentences)s::text[])
+               as r (order_id, reason, sentence)
+         where o.id = r.order_id
+        """,
+        {
+            "ids": [one.order_id for one in unfit],
+            "reasons": [one.reason.value for one in unfit],
+            "sentences": [one.sentence for one in unfit],
+        },
+    )
+
+
+def insert_lines(conn: psycopg.Connection, ids: list[int]) -> int:
+    """Make the request lines of what is still owed, at each warehouse's granularity; how many.
+
+    PRODUCT merges items of one product only at one price, so that each line has one unit price.
+    """
+    cursor = conn.execute(
+        """
+        with owed as materialized (
+            select i.order_id, o.generation + 1 as generation,
+                   coalesce(i.warehouse_id, p.warehouse_id) as warehouse_id, w.granularity,
+                   i.item_no, i.product_code, i.unit_price, p.serialised, p.billable,
+                   i.quantity - i.open_quantity - i.dispatched_quantity - i.cancelled_quantity
+                       as quantity
+              from order_item i
+              join sales_order o on o.id = i.order_id
+              join product p on p.code = i.product_code
+              join warehouse w on w.id = coalesce(i.warehouse_id, p.warehouse_id)
+             where i.order_id = any(%(ids)s)
+               and i.quantity > i.open_quantity + i.dispatched_quantity + i.cancelled_quantity
+        )
+        insert into request_line (order_id, generation, warehouse_id, item_no, product_code,
+                                  quantity, unit_price, serialised, billable)
+        select order_id, generation, warehouse_id, item_no, product_code,
+               quantity, unit_price, serialised, billable
+          from (
+            select order_id, generation, warehouse_id, item_no, item_no as first_item, product_code,
+                   quantity, unit_price, serialised, billable
+              from owed where granularity = 'ITEM'
+            union all
+            select order_id, generation, warehouse_id, item_no, item_no, product_code,
+                   1, unit_price, serialised, billable
+              from owed cross join generate_series(1, quantity) where granularity = 'UNIT'
+            union all
+            select order_id, generation, warehouse_id,
+                   case when count(*) = 1 then min(item_no) end, min(item_no), product_code,
+                   sum(quantity), unit_price, serialised, billable
+              from owed where granularity = 'PRODUCT'
+             group by order_id, generation, warehouse_id, product_code, unit_price,
+                      serialised, billable) line
+         order by order_id, first_item
+        """,
+        {"ids": ids},
+    )
+    return cursor.rowcount
+
+
+def insert_shares(conn: psycopg.Connection, ids: list[int]) -> None:
+    """Record what each item has in the merged lines just made."""
+    conn.execute(
+        """
+        insert into request_line_share (line_id, order_id, item_no, quantity)
+        select l.id, l.order_id, i.item_no,
+               i.quantity - i.open_quantity - i.dispatched_quantity - i.cancelled_quantity
+          from request_line l
+          join sales_order o on o.id = l.order_id and l.generation = o.generation + 1
+          join order_item i on i.order_id = l.order_id and i.product_code = l.product_code
+                           and i.unit_price = l.unit_price
+          join product p on p.code = i.product_code
+         where l.order_id = any(%(ids)s)
+           and l.item_no is null
+           and coalesce(i.warehouse_id, p.warehouse_id) = l.warehouse_id
+           and i.quantity > i.open_quantity + i.dispatched_quantity + i.cancelled_quantity
+        """,
+        {"ids": ids},
+    )
+
+
+def open_items(conn: psycopg.Connection, ids: list[int]) -> None:
+    """Count as open whatever has just been requested."""
+    conn.execute(
+        """
+        update order_item
+           set open_quantity = quantity - dispatched_quantity - cancelled_quantity
+         where order_id = any(%(ids)s)
+           and open_quantity <> quantity - dispatched_quantity - cancelled_quantity
+        """,
+        {"ids": ids},
+    )
+
+
+def finish(conn: psycopg.Connection, ids: list[int]) -> None:
+    """Move locked orders to Awaiting Dispatch, one generation further."""
+    conn.execute(
+        """
+        update sales_order
+           set status = 'AWAITING_DISPATCH', status_at = now(), status_reason = null,
+               generation = generation + 1
+         where id = any(%(ids)s)
+        """,
+        {"ids": ids},
+    )
+
+
+def enqueue(conn: psycopg.Connection, ids: list[int]) -> None:
+    """Queue what was generated for batching, one row an order and warehouse; after finish()."""
+    conn.execute(
+        """
+        insert into request_queue (warehouse_id, entered_at, order_id, generation,
+                                   line_count, byte_count)
+        select s.warehouse_id, o.entered_at, s.order_id, s.generation, s.line_count, s.byte_count
+          from sales_order o
+          join request_size s on s.order_id = o.id and s.generation = o.generation
+         where o.id = any(%(ids)s) and s.order_id = any(%(ids)s)
+         order by 1, 2, 3
+        """,
+        {"ids": ids},
+    )
+
+
+def waiting(conn: psycopg.Connection) -> int:
+    """How many orders await generation."""
+    row = conn.execute(
+        "select count(*) from sales_order where status = 'AWAITING_GENERATION'"
+    ).fetchone()
+    assert row is not None
+    return int(row[0])

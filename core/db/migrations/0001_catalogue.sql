@@ -1,0 +1,29 @@
+-- Warehouses and products: the master data that the console and CMP keep, and the daemons read.
+
+create table warehouse (
+    id text primary key check (id ~ '^[A-Z0-9][A-Z0-9_-]{0,31}$'),
+    -- A small number beside the name, since advisory locks take integers.
+    number integer generated always as identity unique,
+    name text not null check (char_length(name) between 1 and 200),
+    granularity text not null default 'ITEM' check (granularity in ('ITEM', 'UNIT', 'PRODUCT')),
+    -- The last gapless number given to an outbound file of this warehouse.
+    file_sequence bigint not null default 0 check (file_sequence >= 0),
+    -- Neither sealed nor loaded for while a reason stands here.
+    held_reason text,
+    held_at timestamptz,
+    check ((held_reason is null) = (held_at is null))
+);
+comment on table warehouse is 'A place that dispatches orders, with the granularity of the request lines that it takes.';
+
+create table product (
+    code text primary key check (char_length(code) between 1 and 64),
+    description text not null check (char_length(description) between 1 and 200),
+    warehouse_id text references warehouse,
+    serialised boolean not null default false,
+    billable boolean not null default true,
+    -- The names of what the warehouse must capture for each unit: serialNumber, imei, iccid, ...
+    attributes text[] not null default '{}' check (cardinality(attributes) <= 20),
+    check (serialised or attributes = '{}'),
+    check (array_to_string(attributes, ' ') ~ '^([a-z][A-Za-z0-9]{0,39}( |$))*$')
+);
+comment on table product is 'The catalogue; warehouse_id serves an item that names no warehouse itself.';

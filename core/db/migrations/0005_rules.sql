@@ -1,0 +1,128 @@
+-- What no program and no person can get round: legal moves, fixed items, history; and notification.
+
+-- NOTIFY takes a database-wide lock at commit, so only one of the concurrent writers asks for it; the
+-- daemons look by themselves anyway. ALTER DATABASE ... SET sales_order.notify = 'off' ends it.
+create function notify_guarded(channel text) returns void
+language plpgsql as $$
+begin
+    if coalesce(current_setting('sales_order.notify', true), '') <> 'off'
+       and pg_try_advisory_xact_lock(hashtext('sales_order.notify'), hashtext(channel)) then
+        perform pg_notify(channel, '');
+    end if;
+end $$;
+
+-- Who acts: the daemon or person that the session named, else its role.
+create function acting() returns text
+language sql stable as $$
+    select coalesce(nullif(current_setting('sales_order.who', true), ''), session_user::text)
+$$;
+
+create function sales_order_entered() returns trigger
+language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+    insert into order_history (order_id, from_status, to_status, who, why)
+    select id, null, status, acting(), status_reason from new_row;
+    return null;
+end $$;
+create trigger sales_order_entered after insert on sales_order
+    referencing new table as new_row for each statement execute function sales_order_entered();
+
+-- EXECUTE plans anew each time: a plan kept from a statement of one row loops for a batch of thousands.
+create function sales_order_moved() returns trigger
+language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+    waiting bigint;
+begin
+    execute $sql$
+        insert into order_history (order_id, from_status, to_status, who, why)
+        select n.id, o.status, n.status, acting(), n.status_reason
+          from new_row n join old_row o on o.id = n.id
+         where n.status <> o.status
+    $sql$;
+    select count(*) into waiting from new_row where status = 'AWAITING_GENERATION';
+    if waiting > 0 then
+        perform notify_guarded('sales_order_awaiting_generation');
+    end if;
+    return null;
+end $$;
+create trigger sales_order_moved after update on sales_order
+    referencing old table as old_row new table as new_row
+    for each statement execute function sales_order_moved();
+
+create function refuse() returns trigger
+language plpgsql as $$
+begin
+    raise exception '%', tg_argv[0] using errcode = 'integrity_constraint_violation';
+end $$;
+create trigger sales_order_id_fixed before update of id on sales_order
+    for each row when (new.id <> old.id) execute function refuse('an order keeps its id');
+create trigger order_history_kept before update or delete on order_history
+    for each statement execute function refuse('history is never changed');
+
+-- FOR SHARE, so that an item cannot slip in while another session moves the order on from New.
+create function order_item_fixed() returns trigger
+language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+    moved bigint;
+begin
+    select count(*) into moved from (
+        select o.status from sales_order o
+         where o.id in (select order_id from changed_row) order by o.id for share) locked
+     where locked.status <> 'NEW';
+    if moved > 0 then
+        raise exception 'the items of an order are fixed once it has left New'
+            using errcode = 'integrity_constraint_violation', constraint = 'order_item_fixed';
+    end if;
+    return null;
+end $$;
+create trigger order_item_added after insert on order_item
+    referencing new table as changed_row for each statement execute function order_item_fixed();
+create trigger order_item_removed after delete on order_item
+    referencing old table as changed_row for each statement execute function order_item_fixed();
+
+create function order_item_row_fixed() returns trigger
+language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+    perform 1 from sales_order where id = old.order_id and status = 'NEW' for share;
+    if not found or new.order_id <> old.order_id then
+        raise exception 'the items of an order are fixed once it has left New'
+            using errcode = 'integrity_constraint_violation', constraint = 'order_item_fixed';
+    end if;
+    return new;
+end $$;
+-- Named columns: the daemons' counters pass by without a trigger.
+create trigger order_item_changed
+    before update of order_id, item_no, product_code, quantity, unit_price, warehouse_id on order_item
+    for each row execute function order_item_row_fixed();
+
+create function batch_moved() returns trigger
+language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+    if tg_op = 'INSERT' then
+        insert into batch_history (batch_id, type, from_stage, to_stage, who, why)
+        values (new.id, new.type, null, new.stage || ', ' || new.stage_status, acting(), new.reason);
+    elsif new.type <> old.type or new.id <> old.id then
+        raise exception 'a batch keeps its type and id' using errcode = 'integrity_constraint_violation';
+    elsif (new.stage, new.stage_status) is distinct from (old.stage, old.stage_status) then
+        insert into batch_history (batch_id, type, from_stage, to_stage, who, why)
+        values (new.id, new.type, old.stage || ', ' || old.stage_status,
+                new.stage || ', ' || new.stage_status, acting(), new.reason);
+    end if;
+    if new.type = 'Sales Order Request' and new.stage = 'Batch' then
+        perform notify_guarded('sales_order_request_batch');
+    elsif new.type = 'Sales Order Dispatch' and new.stage = 'Extract/Load' then
+        perform notify_guarded('sales_order_dispatch_batch');
+    end if;
+    return null;
+end $$;
+create trigger batch_moved after insert or update on batch
+    for each row execute function batch_moved();
+
+create function request_queued() returns trigger
+language plpgsql as $$
+begin
+    perform notify_guarded('sales_order_request_queue');
+    return null;
+end $$;
+create trigger request_queued after insert on request_queue
+    for each statement execute function request_queued();

@@ -1,0 +1,348 @@
+"""Statements that find where the tables contradict themselves: orders, lines, charges.
+
+Each is one statement, so it sees one moment: whatever it finds was so. `among` narrows it to the
+orders given, for a second look at those that it has found; None looks at all.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import psycopg
+
+
+class Found(NamedTuple):
+    """An order or batch, a warehouse if it is about one, and what is wrong with it."""
+
+    id: int
+    warehouse: str | None
+    detail: str
+
+
+def lock_orders(conn: psycopg.Connection, orders: list[int]) -> None:
+    """Lock these orders, and before them the batches that they are in: nothing moves any more."""
+    conn.execute(
+        """
+        select id from batch
+         where id in (select batch_id from request_detail where order_id = any(%(orders)s)
+                      union all
+                      select batch_id from dispatch_detail where order_id = any(%(orders)s))
+         order by id
+           for no key update
+        """,
+        {"orders": orders},
+    )
+    conn.execute(
+        "select id from sales_order where id = any(%(orders)s) order by id for no key update",
+        {"orders": orders},
+    )
+
+
+def not_requested(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
+    """Orders awaiting dispatch with open lines that are neither queued nor batched."""
+    return _found(
+        conn,
+        """
+        select l.order_id, l.warehouse_id,
+               format('%%s open lines of generation %%s', count(*), l.generation)
+          from request_line l
+          join sales_order o on o.id = l.order_id
+         where o.status = 'AWAITING_DISPATCH'
+           and not l.superseded and l.dispatched + l.cancelled + l.rejected < l.quantity
+           and (%(among)s::bigint[] is null or l.order_id = any(%(among)s))
+           and not exists (select from request_queue q
+                            where q.order_id = l.order_id and q.warehouse_id = l.warehouse_id
+                              and q.generation = l.generation)
+           and not exists (select from request_detail d join batch b on b.id = d.batch_id
+                            where d.order_id = l.order_id and d.generation = l.generation
+                              and b.warehouse_id = l.warehouse_id)
+         group by l.order_id, l.warehouse_id, l.generation
+        """,
+        among,
+    )
+
+
+def nothing_open(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
+    """Orders awaiting dispatch with no open line."""
+    return _found(
+        conn,
+        """
+        select o.id, null, 'awaits dispatch with nothing open'
+          from sales_order o
+         where o.status = 'AWAITING_DISPATCH'
+           and (%(among)s::bigint[] is null or o.id = any(%(among)s))
+           and not exists (select from request_line l
+                            where l.order_id = o.id and not l.superseded
+                              and l.dispatched + l.cancelled + l.rejected < l.quantity)
+        """,
+        among,
+    )
+
+
+def open_though_ended(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
+    """Orders with open lines that do not await dispatch."""
+    return _found(
+        conn,
+        """
+        select o.id, null, format('%%s with %%s open lines', o.status, count(*))
+          from request_line l
+          join sales_order o on o.id = l.order_id
+         where o.status <> 'AWAITING_DISPATCH'
+           and not l.superseded and l.dispatched + l.cancelled + l.rejected < l.quantity
+           and (%(among)s::bigint[] is null or l.order_id = any(%(among)s))
+         group by o.id
+        """,
+        among,
+    )
+
+
+def queued_unfit(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
+    """Queued requests whose order does not await them."""
+    return _found(
+        conn,
+        """
+        select q.order_id, q.warehouse_id,
+               format('queued for generation %%s; the order is %%s at generation %%s',
+                      q.generation, coalesce(o.status, 'gone'), o.generation)
+          from request_queue q
+          left join sales_order o on o.id = q.order_id
+         where (o.status is distinct from 'AWAITING_DISPATCH' or o.generation <> q.generation)
+           and (%(among)s::bigint[] is null or q.order_id = any(%(among)s))
+        """,
+        among,
+    )
+
+
+def queued_and_batched(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
+    """Requests that are queued and in a batch as well."""
+    return _found(
+        conn,
+        """
+        select q.order_id, q.warehouse_id, format('queued, and in batch %%s', min(b.id))
+          from request_queue q
+          join request_detail d on d.order_id = q.order_id and d.generation = q.generation
+          join batch b on b.id = d.batch_id and b.warehouse_id = q.warehouse_id
+         where (%(among)s::bigint[] is null or q.order_id = any(%(among)s))
+         group by q.order_id, q.warehouse_id
+        """,
+        among,
+    )
+
+
+def batched_twice(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
+    """Requests that are in more than one batch."""
+    return _found(
+        conn,
+        """
+        select d.order_id, b.warehouse_id,
+               format('generation %%s in batches %%s', d.generation,
+                      string_agg(b.id::text, ', ' order by b.id))
+          from request_detail d
+          join batch b on b.id = d.batch_id
+         where (%(among)s::bigint[] is null or d.order_id = any(%(among)s))
+         group by d.order_id, d.generation, b.warehouse_id
+        having count(*) > 1
+        """,
+        among,
+    )
+
+
+def item_counters(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
+    """Items whose counters are unlike the sums over their request lines."""
+    return _found(
+        conn,
+        """
+        with part as (
+            select order_id, item_no, superseded, quantity, dispatched, cancelled, rejected
+              from request_line
+             where item_no is not null
+               and (%(among)s::bigint[] is null or order_id = any(%(among)s))
+            union all
+            select s.order_id, s.item_no, l.superseded, s.quantity, s.dispatched, s.cancelled,
+                   s.rejected
+              from request_line_share s join request_line l on l.id = s.line_id
+             where (%(among)s::bigint[] is null or s.order_id = any(%(among)s))
+        ), summed as (
+            select order_id, item_no,
+                   sum(case when superseded then 0
+                            else quantity - dispatched - cancelled - rejected end) as open,
+                   sum(dispatched) as dispatched, sum(cancelled) as cancelled
+              from part group by order_id, item_no
+        ), item as (
+            select order_id, item_no, open_quantity, dispatched_quantity, cancelled_quantity
+              from order_item
+             where (%(among)s::bigint[] is null or order_id = any(%(among)s))
+        )
+        select coalesce(i.order_id, s.order_id), null,
+               format('item %%s has open %%s, dispatched %%s, cancelled %%s; '
+                      'its lines have %%s, %%s, %%s',
+                      coalesce(i.item_no, s.item_no), i.open_quantity, i.dispatched_quantity,
+                      i.cancelled_quantity, s.open, s.dispatched, s.cancelled)
+          from item i
+          full join summed s on s.order_id = i.order_id and s.item_no = i.item_no
+         where i.order_id is null
+            or i.open_quantity <> coalesce(s.open, 0)
+            or i.dispatched_quantity <> coalesce(s.dispatched, 0)
+            or i.cancelled_quantity <> coalesce(s.cancelled, 0)
+        """,
+        among,
+    )
+
+
+def line_counters(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
+    """Request lines whose counters are unlike the records applied to them.
+
+    More may be cancelled than records say: what an operator cancelled before it was sealed.
+    """
+    return _found(
+        conn,
+        """
+        with effect as (
+            select l.line_id,
+                   sum(l.quantity) filter (where l.status = 'DISPATCHED') as dispatched,
+                   sum(l.quantity) filter (where l.status = 'CANCELLED') as cancelled,
+                   sum(l.quantity) filter (where l.status = 'REJECTED') as rejected
+              from dispatch x
+              join dispatch_line l on l.batch_id = x.batch_id and l.sequence = x.sequence
+             where (%(among)s::bigint[] is null or x.order_id = any(%(among)s))
+             group by l.line_id
+        )
+        select r.order_id, r.warehouse_id,
+               format('line %%s has dispatched %%s, cancelled %%s, rejected %%s; the records say '
+                      '%%s, %%s, %%s', r.id, r.dispatched, r.cancelled, r.rejected,
+                      coalesce(e.dispatched, 0), coalesce(e.cancelled, 0), coalesce(e.rejected, 0))
+          from request_line r
+          left join effect e on e.line_id = r.id
+         where (%(among)s::bigint[] is null or r.order_id = any(%(among)s))
+           and (r.dispatched <> coalesce(e.dispatched, 0)
+                or r.rejected <> coalesce(e.rejected, 0)
+                or r.cancelled < coalesce(e.cancelled, 0))
+        """,
+        among,
+    )
+
+
+def share_counters(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
+    """Merged lines whose shares do not add up to the line."""
+    return _found(
+        conn,
+        """
+        with summed as (
+            select line_id, sum(quantity) as quantity, sum(dispatched) as dispatched,
+                   sum(cancelled) as cancelled, sum(rejected) as rejected
+              from request_line_share
+             where (%(among)s::bigint[] is null or order_id = any(%(among)s))
+             group by line_id
+        )
+        select l.order_id, l.warehouse_id,
+               format('line %%s of %%s has dispatched %%s, cancelled %%s, rejected %%s; its shares '
+                      'of %%s have %%s, %%s, %%s', l.id, l.quantity, l.dispatched, l.cancelled,
+                      l.rejected, s.quantity, s.dispatched, s.cancelled, s.rejected)
+          from request_line l
+          left join summed s on s.line_id = l.id
+         where (%(among)s::bigint[] is null or l.order_id = any(%(among)s))
+           and (l.item_no is null or s.line_id is not null)
+           and (l.item_no is not null
+                or (l.quantity, l.dispatched, l.cancelled, l.rejected)
+                   is distinct from (s.quantity, s.dispatched, s.cancelled, s.rejected))
+        """,
+        among,
+    )
+
+
+def unit_count(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
+    """Request lines with other units than were dispatched; unserialised ones may have none."""
+    return _found(
+        conn,
+        """
+        with counted as (
+            select line_id, count(*) as units from dispatched_unit
+             where (%(among)s::bigint[] is null or order_id = any(%(among)s))
+             group by line_id
+        )
+        select l.order_id, l.warehouse_id,
+               format('line %%s has %%s units for %%s dispatched', l.id, coalesce(c.units, 0),
+                      l.dispatched)
+          from request_line l
+          left join counted c on c.line_id = l.id
+         where (%(among)s::bigint[] is null or l.order_id = any(%(among)s))
+           and (coalesce(c.units, 0) > l.dispatched
+                or (l.serialised and coalesce(c.units, 0) < l.dispatched))
+        """,
+        among,
+    )
+
+
+def charges_missing(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
+    """Dispatched lines of billable products without a charge."""
+    return _found(
+        conn,
+        """
+        select x.order_id, x.warehouse_id,
+               format('line %%s, dispatch %%s: %%s dispatched', l.line_id, x.dispatch_id, l.quantity)
+          from dispatch x
+          join dispatch_line l on l.batch_id = x.batch_id and l.sequence = x.sequence
+          join request_line r on r.id = l.line_id
+         where l.status = 'DISPATCHED' and r.billable
+           and (%(among)s::bigint[] is null or x.order_id = any(%(among)s))
+           and not exists (select from charge c
+                            where c.line_id = l.line_id and c.dispatch_id = x.dispatch_id
+                              and c.warehouse_id = x.warehouse_id)
+        """,
+        among,
+    )
+
+
+def charges_surplus(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
+    """Charges for nothing that was dispatched."""
+    return _found(
+        conn,
+        """
+        select c.order_id, c.warehouse_id,
+               format('line %%s, dispatch %%s: charged %%s', c.line_id, c.dispatch_id, c.quantity)
+          from charge c
+         where (%(among)s::bigint[] is null or c.order_id = any(%(among)s))
+           and not exists (select from dispatch x
+                             join dispatch_line l
+                               on l.batch_id = x.batch_id and l.sequence = x.sequence
+                            where x.warehouse_id = c.warehouse_id and x.dispatch_id = c.dispatch_id
+                              and l.line_id = c.line_id and l.status = 'DISPATCHED')
+        """,
+        among,
+    )
+
+
+def charges_wrong(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
+    """Charges unlike quantity times price, or for another account or currency."""
+    return _found(
+        conn,
+        """
+        with billed as (
+            select warehouse_id, dispatch_id, line_id, order_id, sum(quantity) as quantity,
+                   sum(amount) as amount, min(account_id) as account_id, max(currency) as currency
+              from charge
+             where (%(among)s::bigint[] is null or order_id = any(%(among)s))
+             group by warehouse_id, dispatch_id, line_id, order_id
+        )
+        select b.order_id, b.warehouse_id,
+               format('line %%s, dispatch %%s: charged %%s %%s for %%s; dispatched %%s at %%s',
+                      b.line_id, b.dispatch_id, b.amount, b.currency, b.quantity, l.quantity,
+                      r.unit_price)
+          from billed b
+          join dispatch x on x.warehouse_id = b.warehouse_id and x.dispatch_id = b.dispatch_id
+          join dispatch_line l on l.batch_id = x.batch_id and l.sequence = x.sequence
+                              and l.line_id = b.line_id and l.status = 'DISPATCHED'
+          join request_line r on r.id = b.line_id
+          join sales_order o on o.id = r.order_id
+         where b.quantity <> l.quantity or b.amount <> l.quantity * r.unit_price
+            or b.order_id <> r.order_id or b.account_id <> o.account_id
+            or b.currency <> o.currency
+        """,
+        among,
+    )
+
+
+def _found(conn: psycopg.Connection, statement: str, among: list[int] | None) -> list[Found]:
+    rows = conn.execute(statement.encode(), {"among": among}).fetchall()
+    return [Found(*row) for row in rows]

@@ -1,0 +1,249 @@
+"""Statements of sealing and publishing: what Extract to Generic reads, and what it records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from psycopg.rows import class_row
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    import psycopg
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundFile:
+    """A sealed file; `id` is the identifier inside it."""
+
+    id: int
+    batch_id: int
+    warehouse_id: str
+    file_sequence: int
+    name: str
+    tree_id: UUID
+    payload_sha256: bytes
+    file_sha256: bytes
+    byte_count: int
+
+
+_COLUMNS = """id, batch_id, warehouse_id, file_sequence, name, tree_id, payload_sha256, file_sha256,
+              byte_count"""
+
+
+def lock_orders(conn: psycopg.Connection, batch: int) -> None:
+    """Lock the batch's orders by id, waiting for whoever cancels or holds one of them."""
+    conn.execute(
+        """
+        select o.id from request_detail d join sales_order o on o.id = d.order_id
+         where d.batch_id = %(batch)s
+         order by o.id
+           for no key update of o
+        """,
+        {"batch": batch},
+    )
+
+
+def drop_cancelled(conn: psycopg.Connection, batch: int) -> int:
+    """Take out locked orders that await dispatch no more; how many."""
+    return conn.execute(
+        """
+        delete from request_detail d using sales_order o
+         where d.batch_id = %(batch)s and o.id = d.order_id and o.status <> 'AWAITING_DISPATCH'
+        """,
+        {"batch": batch},
+    ).rowcount
+
+
+def requeue_held(conn: psycopg.Connection, batch: int, warehouse: str) -> int:
+    """Give locked orders with an open hold back to the queue; how many."""
+    return conn.execute(
+        """
+        with held as (
+            delete from request_detail d
+             where d.batch_id = %(batch)s
+               and exists (select from order_hold h
+                            where h.order_id = d.order_id and h.released_at is null)
+            returning d.order_id, d.generation)
+        insert into request_queue (warehouse_id, entered_at, order_id, generation,
+                                   line_count, byte_count)
+        select s.warehouse_id, o.entered_at, h.order_id, h.generation, s.line_count, s.byte_count
+          from held h
+          join sales_order o on o.id = h.order_id
+          join lateral (select * from request_size z
+                         where z.order_id = h.order_id and z.generation = h.generation
+                           and z.warehouse_id = %(warehouse)s) s on true
+        """,
+        {"batch": batch, "warehouse": warehouse},
+    ).rowcount
+
+
+def order_rows(conn: psycopg.Connection, batch: int) -> list[tuple[Any, ...]]:
+    """The batch's orders by sequence, in the columns of core.documents' OrderRow."""
+    with conn.cursor(binary=True) as cursor:
+        return cursor.execute(
+            """
+            select o.id, o.account_id, o.entered_at, o.delivery_method, o.delivery_instructions,
+                   o.contact_name, o.contact_email, o.contact_phone, o.delivery_name,
+                   o.delivery_lines, o.town, o.county, o.post_code, o.country
+              from request_detail d join sales_order o on o.id = d.order_id
+             where d.batch_id = %(batch)s
+             order by d.sequence
+            """,
+            {"batch": batch},
+        ).fetchall()
+
+
+def line_rows(conn: psycopg.Connection, batch: int, warehouse: str) -> list[tuple[Any, ...]]:
+    """The batch's request lines by sequence and id, in the columns of core.documents' LineRow."""
+    with conn.cursor(binary=True) as cursor:
+        return cursor.execute(
+            """
+            select l.order_id, l.id, l.product_code, p.description, l.quantity, l.unit_price::text,
+                   o.currency, l.serialised, p.attributes
+              from request_detail d
+              join sales_order o on o.id = d.order_id
+              join request_line l on l.order_id = d.order_id and l.generation = d.generation
+              join product p on p.code = l.product_code
+             where d.batch_id = %(batch)s and l.warehouse_id = %(warehouse)s
+             order by d.sequence, l.id
+            """,
+            {"batch": batch, "warehouse": warehouse},
+        ).fetchall()
+
+
+def manifest(file: OutboundFile, rows: list[tuple[Any, ...]]) -> dict[str, Any]:
+    """The manifest of a file, of the rows that manifest_rows() gives: no personal data."""
+    orders: dict[int, dict[str, Any]] = {}
+    for order, generation, *line in rows:
+        entry = orders.setdefault(order, {"id": order, "generation": generation, "lines": []})
+        entry["lines"].append(dict(zip(MANIFEST_LINE, line, strict=True)))
+    return {
+        "identifier": file.id,
+        "batch": file.batch_id,
+        "warehouse": file.warehouse_id,
+        "fileSequence": file.file_sequence,
+        "name": file.name,
+        "tree": str(file.tree_id),
+        "payloadSha256": file.payload_sha256.hex(),
+        "fileSha256": file.file_sha256.hex(),
+        "byteCount": file.byte_count,
+        "orders": list(orders.values()),
+    }
+
+
+MANIFEST_LINE = (
+    "id",
+    "item",
+    "product",
+    "quantity",
+    "unitPrice",
+    "serialised",
+    "billable",
+    "shares",
+)
+
+
+def manifest_rows(conn: psycopg.Connection, batch: int, warehouse: str) -> list[tuple[Any, ...]]:
+    """What reconcile needs to know of each line sent, without personal data.
+
+    (order id, generation, line id, item number or None, product, quantity, price, serialised,
+    billable, [[item, quantity], ...] of a merged line or None)
+    """
+    return conn.execute(
+        """
+        select d.order_id, d.generation, l.id, l.item_no, l.product_code, l.quantity,
+               l.unit_price::text, l.serialised, l.billable,
+               case when l.item_no is null then
+                   (select array_agg(array[s.item_no, s.quantity] order by s.item_no)
+                      from request_line_share s where s.line_id = l.id) end
+          from request_detail d
+          join request_line l on l.order_id = d.order_id and l.generation = d.generation
+         where d.batch_id = %(batch)s and l.warehouse_id = %(warehouse)s
+         order by d.sequence, l.id
+        """,
+        {"batch": batch, "warehouse": warehouse},
+    ).fetchall()
+
+
+def next_identifier(conn: psycopg.Connection) -> int:
+    """The identifier of the next file: unique, not gapless."""
+    row = conn.execute("select nextval('outbound_file_id_seq')").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def insert_file(conn: psycopg.Connection, file: OutboundFile) -> None:
+    """Record a sealed file."""
+    conn.execute(
+        """
+        insert into outbound_file (id, batch_id, warehouse_id, file_sequence, name, tree_id,
+                                   payload_sha256, file_sha256, byte_count)
+        values (%(id)s, %(batch_id)s, %(warehouse_id)s, %(file_sequence)s, %(name)s, %(tree_id)s,
+                %(payload_sha256)s, %(file_sha256)s, %(byte_count)s)
+        """,
+        {
+            "id": file.id,
+            "batch_id": file.batch_id,
+            "warehouse_id": file.warehouse_id,
+            "file_sequence": file.file_sequence,
+            "name": file.name,
+            "tree_id": file.tree_id,
+            "payload_sha256": file.payload_sha256,
+            "file_sha256": file.file_sha256,
+            "byte_count": file.byte_count,
+        },
+    )
+
+
+def set_record_count(conn: psycopg.Connection, batch: int, count: int) -> None:
+    """Write how many records were sealed: cancelled and held orders have dropped out."""
+    conn.execute(
+        "update batch set record_count = %(count)s where id = %(batch)s",
+        {"batch": batch, "count": count},
+    )
+
+
+def file_of(conn: psycopg.Connection, batch: int) -> OutboundFile | None:
+    """The sealed file of a batch."""
+    with conn.cursor(row_factory=class_row(OutboundFile)) as cursor:
+        return cursor.execute(
+            f"select {_COLUMNS} from outbound_file where batch_id = %(batch)s",  # noqa: S608
+            {"batch": batch},
+        ).fetchone()
+
+
+def record_published(conn: psycopg.Connection, file: int) -> None:
+    """Record that the partner can take the file."""
+    conn.execute(
+        "update outbound_file set published_at = now() where id = %(file)s", {"file": file}
+    )
+
+
+def not_taken(conn: psycopg.Connection, warehouse: str) -> list[tuple[int, str]]:
+    """(identifier, name) of the published files that the partner was not yet seen to take."""
+    return conn.execute(
+        """
+        select id, name from outbound_file
+         where warehouse_id = %(warehouse)s and published_at is not null and taken_at is null
+        """,
+        {"warehouse": warehouse},
+    ).fetchall()
+
+
+def record_taken(conn: psycopg.Connection, files: list[int]) -> None:
+    """Record that these files are gone from the outbound directory."""
+    conn.execute(
+        "update outbound_file set taken_at = now() where id = any(%(files)s)", {"files": files}
+    )
+
+
+def trees_of_sealed(conn: psycopg.Connection, warehouse: str) -> set[UUID]:
+    """The trees that hold the warehouse's sealed and not yet published files."""
+    rows = conn.execute(
+        "select distinct tree_id from outbound_file "
+        "where warehouse_id = %(warehouse)s and published_at is null",
+        {"warehouse": warehouse},
+    ).fetchall()
+    return {row[0] for row in rows}

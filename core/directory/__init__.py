@@ -1,0 +1,10 @@
+"""The trees of files: every durable step, and the fsync that makes it one.
+
+`out/{<warehouse>/, work/, archive/}` and `in/{<warehouse>/, work/, archive/, quarantine/}`; below
+work, archive and quarantine one directory a warehouse. A partner sees its own `<warehouse>` alone.
+"""
+
+from core.directory.inbound import Candidate, Inbound, partner_name
+from core.directory.outbound import Outbound, published_name, sequence_of
+
+__all__ = ["Candidate", "Inbound", "Outbound", "partner_name", "published_name", "sequence_of"]

@@ -1,0 +1,170 @@
+"""The outbound tree: files are sealed in `work` and published by one rename."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import uuid
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from core.directory import durable
+from core.directory.checks import problems_of_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_NAME = re.compile(r"order-request-(?P<warehouse>[A-Z0-9][A-Z0-9_-]*)-(?P<sequence>\d{8,})\.p7m")
+
+
+def published_name(warehouse: str, sequence: int) -> str:
+    """The name under which a partner finds a file: order-request-LONDON-00000042.p7m."""
+    return f"order-request-{warehouse}-{sequence:08}.p7m"
+
+
+def sequence_of(name: str) -> int:
+    """The file sequence in a published name, 0 for any other name."""
+    found = _NAME.fullmatch(name)
+    return int(found["sequence"]) if found else 0
+
+
+class Outbound:
+    """`out/`: what goes to the partners.
+
+    Steps may be taken twice; after a crash at any point, taking them again finishes the work.
+    """
+
+    AREAS = ("work", "archive")
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def outbox(self, warehouse: str) -> Path:
+        """Where the partner takes its files."""
+        return self.root / warehouse
+
+    def work(self, warehouse: str, batch: int) -> Path:
+        """The sealed file of a batch that is not published yet."""
+        return self.root / "work" / warehouse / str(batch)
+
+    def archived(self, warehouse: str, name: str) -> Path:
+        """Our own copy of a published file."""
+        return self.root / "archive" / warehouse / name
+
+    def tree_id(self) -> uuid.UUID:
+        """The id that this tree was given when it was made.
+
+        FileNotFoundError says that no tree is here: it is not mounted, or `tree init` has not run.
+        """
+        return uuid.UUID((self.root / "work" / ".id").read_text(encoding="ascii").strip())
+
+    def init(self) -> uuid.UUID:
+        """Make the tree, if it is not there, and give it an id, if it has none."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        for area in self.AREAS:
+            durable.make_directory(self.root / area)
+        path = self.root / "work" / ".id"
+        with suppress(FileExistsError):
+            durable.create(path, f"{uuid.uuid4()}\n".encode())
+        durable.sync_directory(path.parent)
+        return self.tree_id()
+
+    def prepare(self, warehouse: str) -> None:
+        """Make the warehouse's directories, if they are not there."""
+        for directory in (
+            self.outbox(warehouse),
+            self.root / "work" / warehouse,
+            self.root / "archive" / warehouse,
+        ):
+            durable.make_directory(directory)
+
+    def seal(self, warehouse: str, batch: int, data: bytes) -> None:
+        """Write a batch's file into `work`, to last, in place of what an attempt left there."""
+        path = self.work(warehouse, batch)
+        durable.create_anew(path, data)
+        durable.sync_directory(path.parent)
+
+    def unseal(self, warehouse: str, batch: int) -> None:
+        """Remove what an uncommitted attempt left of a batch that needs no file after all."""
+        durable.unlink(self.work(warehouse, batch))
+
+    def publish(self, warehouse: str, batch: int, name: str, manifest: bytes) -> bool:
+        """Put copy and manifest into the archive, then the file into the outbox, each to last.
+
+        False says that the file is not in `work` any more: an earlier attempt has published it.
+        """
+        work = self.work(warehouse, batch)
+        archived = self.archived(warehouse, name)
+        try:
+            durable.link(work, archived)
+        except FileNotFoundError:
+            # The rename of an earlier attempt may not have been synced before it ended.
+            durable.sync_directory(self.outbox(warehouse))
+            durable.sync_directory(work.parent)
+            return False
+        durable.replace(archived.with_name(f"{name}.json"), manifest)
+        durable.sync_directory(archived.parent)
+        durable.rename(work, self.outbox(warehouse) / name)
+        return True
+
+    def present(self, warehouse: str) -> set[str]:
+        """The names that lie in the outbox now."""
+        return _names(self.outbox(warehouse))
+
+    def in_work(self, warehouse: str) -> set[str]:
+        """The names that lie in `work` now: batch ids."""
+        return _names(self.root / "work" / warehouse)
+
+    def highest_sequence(self, warehouse: str) -> int:
+        """The highest file sequence that the archive has a manifest of, 0 if it has none."""
+        names = _names(self.root / "archive" / warehouse)
+        return max((sequence_of(n.removesuffix(".json")) for n in names), default=0)
+
+    def manifests(self, warehouse: str, *, above: int = 0) -> Iterator[bytes]:
+        """The manifests of the files with a sequence above the given one, in their order."""
+        names = {n for n in _names(self.root / "archive" / warehouse) if n.endswith(".json")}
+        numbered = sorted((sequence_of(n.removesuffix(".json")), n) for n in names)
+        for sequence, name in numbered:
+            if sequence > above:
+                yield self.archived(warehouse, name).read_bytes()
+
+    def check(self) -> list[str]:
+        """What would keep this tree from working, as sentences; a test file goes through it."""
+        problems = problems_of_tree(self.root, self.AREAS)
+        if not problems:
+            try:
+                self.tree_id()
+            except (OSError, ValueError):
+                problems.append(
+                    f"{self.root}/work/.id is missing or unreadable: mount the tree, or make it "
+                    "with cmp-orders tree init"
+                )
+        if not problems:
+            problems += self._try_out()
+        return problems
+
+    def _try_out(self) -> list[str]:
+        mark = f".check-{os.getpid()}-{secrets.token_hex(4)}"
+        work, archive = self.root / "work" / mark, self.root / "archive" / mark
+        try:
+            durable.create(work, b"check")
+            durable.link(work, archive)
+            durable.unlink(archive)
+            durable.rename(work, archive)
+        except OSError as error:
+            return [f"{self.root}: a test file could not be taken through it: {error}"]
+        finally:
+            for path in (work, archive):
+                with suppress(OSError):
+                    durable.unlink(path)
+        return []
+
+
+def _names(directory: Path) -> set[str]:
+    """The names in a directory that are nobody's temporary files; none if it does not exist."""
+    try:
+        return {name for name in os.listdir(directory) if not name.startswith(".")}
+    except FileNotFoundError:
+        return set()
