@@ -1,0 +1,1 @@
+"""The operators' command, `cmp-orders`, with the demo and the stand-in warehouse."""

@@ -1,0 +1,282 @@
+"""Every module property: its name, default, meaning and what is allowed.
+
+A field's dotted name is `sales.order.`, its group and itself, with a dot for each underscore.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from core.config.kinds import (
+    Choice,
+    Duration,
+    Flag,
+    Folder,
+    Number,
+    Secret,
+    Size,
+    Times,
+    Words,
+)
+
+Look = Annotated[
+    float,
+    Duration("10ms", "60s"),
+    Field(
+        description="How often the daemon looks for work when nothing has told it that there is "
+        "some. A notification or a file event wakes it at once; looking anyway is what makes a "
+        "lost one harmless, so keep it short."
+    ),
+]
+
+
+class Group(BaseModel):
+    """Properties that share the beginning of their name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Database(Group):
+    """The connection to PostgreSQL, which holds everything that must not be lost."""
+
+    host: Annotated[str, Words()] = Field(
+        "/run/postgresql",
+        description="The directory of the server's socket, or a host name; several hosts with "
+        "commas between them, of which the one that takes writes is used.",
+    )
+    port: Annotated[int, Number(1, 65535)] = Field(5432, description="The server's port.")
+    name: Annotated[str, Words()] = Field("sales_orders", description="The database.")
+    user: Annotated[str, Words(empty=True)] = Field(
+        "",
+        description="The role to connect as. Empty: the daemon's own role, which has the rights "
+        "that this daemon needs and no other; leave it so.",
+    )
+    password: Annotated[SecretStr | None, Secret()] = Field(
+        None,
+        description="The role's password, where the server asks for one: only as a credential of "
+        "this name, never in this file or the environment.",
+    )
+    statementtimeout: Annotated[float, Duration("1s", "1h")] = Field(
+        60.0, description="A statement that takes longer is cancelled and its work tried again."
+    )
+    locktimeout: Annotated[float, Duration("100ms", "1h")] = Field(
+        10.0, description="Waiting longer for a row that another process holds is given up."
+    )
+    idletimeout: Annotated[float, Duration("1s", "1h")] = Field(
+        120.0,
+        description="The server ends a session that sits idle in a transaction for longer, so "
+        "that a process that hangs gives back what it has locked.",
+    )
+
+
+class Directory(Group):
+    """The two trees of generic files; each may be on a file system of its own."""
+
+    out: Annotated[Path, Folder()] = Field(
+        Path("/var/lib/sales-orders/out"),
+        description="The tree of request files. A partner takes its files from the directory of "
+        "its warehouse in here; work and archive beside it are ours alone.",
+    )
+    in_: Annotated[Path, Folder()] = Field(
+        Path("/var/lib/sales-orders/in"),
+        description="The tree of dispatch files. A partner drops its files into the directory of "
+        "its warehouse in here; work, archive and quarantine beside it are ours alone.",
+    )
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.out.is_relative_to(self.in_) or self.in_.is_relative_to(self.out):
+            raise ValueError("two directories of which neither is inside the other")
+        return self
+
+
+class Trust(Group):
+    """Whose signature is believed, and whom a file is encrypted to."""
+
+    directory: Annotated[Path, Folder()] = Field(
+        Path("/etc/sales-orders/trust"),
+        description="Certificates: our own in own/, each warehouse's in a directory of its name. "
+        "Private keys are credentials and do not belong here.",
+    )
+
+
+class Log(Group):
+    """How the daemons tell what they do."""
+
+    format: Annotated[str, Choice(("auto", "journal", "json", "console"))] = Field(
+        "auto",
+        description="auto: the journal's own fields under systemd, colours on a terminal, one JSON "
+        "object a line anywhere else.",
+    )
+    level: Annotated[str, Choice(("debug", "info", "warning", "error"))] = Field(
+        "info", description="The least important line that is still written."
+    )
+
+
+class Daemon(Group):
+    """What every daemon does alike."""
+
+    stoptime: Annotated[float, Duration("1s", "1h")] = Field(
+        30.0,
+        description="How long a daemon may take to stop. Past half of it the work in hand is "
+        "cancelled and rolled back. Keep it below the unit's TimeoutStopSec.",
+    )
+    backoffmax: Annotated[float, Duration("100ms", "1h")] = Field(
+        30.0,
+        description="The longest pause between two tries while the database is away, a disk full "
+        "or a directory not writable.",
+    )
+    attempts: Annotated[int, Number(1, 100)] = Field(
+        3,
+        description="How often a batch or file is tried that ends the process or is put off each "
+        "time, before it is set aside for an operator.",
+    )
+
+
+class RequestExtract(Group):
+    """Request Extract: generates orders and puts them in batches."""
+
+    fraudcheckrequired: Annotated[bool, Flag()] = Field(
+        False,  # noqa: FBT003  # a default
+        description="true: the warehouse is to make a fraud check before the goods move; every "
+        "order of a request file is marked so and carries its contact details.",
+    )
+    mode: Annotated[str, Choice(("triggered", "scheduled"))] = Field(
+        "triggered",
+        description="triggered: orders are taken as they come. scheduled: at the times of "
+        "sales.order.request.extract.schedule.",
+    )
+    schedule: Annotated[tuple[str, ...], Times()] = Field(
+        (),
+        description="When to take orders in the mode scheduled, in the host's time zone: minute, "
+        "hour, day, month, day of the week.",
+    )
+    schedule_grace: Annotated[float, Duration("0s", "1d")] = Field(
+        900.0,
+        description="A time that was missed by no more than this, since the daemon was not "
+        "running, is caught up with at its start.",
+    )
+    interval: Look = 1.0
+    batch_maxwait: Annotated[float, Duration("0s", "1h")] = Field(
+        0.0,
+        description="How long the mode triggered gathers orders for a fuller batch, counted from "
+        "the oldest of them. 0s: not at all.",
+    )
+    batch_maxorders: Annotated[int, Number(1, 1_000_000)] = Field(
+        5000, description="The most orders in one batch."
+    )
+    batch_maxlines: Annotated[int, Number(1, 10_000_000)] = Field(
+        50_000,
+        description="The most request lines in one batch. An order that has more of its own is a "
+        "batch of its own.",
+    )
+    batch_maxbytes: Annotated[int, Size("1kB", "1000MB")] = Field(
+        8_000_000,
+        description="The most JSON in one batch, before it is encrypted, by estimate. An order "
+        "that has more of its own is a batch of its own.",
+    )
+    unit_maxunits: Annotated[int, Number(1, 1_000_000)] = Field(
+        10_000,
+        description="The most units of one order for a warehouse of the granularity UNIT, where "
+        "each is a request line; an order with more is refused.",
+    )
+
+
+class ExtractToGeneric(Group):
+    """Extract to Generic: makes the request files."""
+
+    interval: Look = 1.0
+
+
+class LoadFromGeneric(Group):
+    """Load from Generic: takes in the dispatch files."""
+
+    interval: Look = 1.0
+    maxbytes: Annotated[int, Size("1kB", "1000MB")] = Field(
+        64_000_000, description="The largest file that is read; a larger one goes to quarantine."
+    )
+    quarantine_maxfiles: Annotated[int, Number(1, 1_000_000)] = Field(
+        1000,
+        description="The most files kept in a warehouse's quarantine. When it is full, files of "
+        "that warehouse stay where they were dropped until an operator has looked.",
+    )
+
+
+class Dispatch(Group):
+    """Dispatch: applies what the warehouses answered."""
+
+    interval: Look = 1.0
+
+
+class Warehouse(Group):
+    """One warehouse; <ID> is its id as in the table of warehouses, such as LONDON."""
+
+    envelope: Annotated[str, Choice(("CMS_GCM", "CMS_CBC"))] = Field(
+        "CMS_GCM",
+        description="How files from and to this warehouse are encrypted: CMS_GCM is AES-256-GCM "
+        "with RSA-OAEP; CMS_CBC is AES-CBC with PKCS #1 v1.5, older and weaker, for a partner "
+        "whose software knows nothing else.",
+    )
+
+
+class Properties(BaseSettings):
+    """The effective module properties, read-only.
+
+    Made by `core.config.load`; made directly it takes what it is given and defaults, and looks at
+    neither files nor the environment.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid")
+
+    database: Database = Database()
+    directory: Directory = Directory()
+    trust: Trust = Trust()
+    log: Log = Log()
+    daemon: Daemon = Daemon()
+    request_extract: RequestExtract = RequestExtract()
+    extract_to_generic: ExtractToGeneric = ExtractToGeneric()
+    load_from_generic: LoadFromGeneric = LoadFromGeneric()
+    dispatch: Dispatch = Dispatch()
+    warehouse: dict[str, Warehouse] = Field({}, description="By the warehouse's id.")
+
+    _origin: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _scheduled_when(self) -> Self:
+        extract = self.request_extract
+        if extract.mode == "scheduled" and not extract.schedule:
+            raise ValueError(
+                "sales.order.request.extract.mode = scheduled: needs "
+                "sales.order.request.extract.schedule to say when"
+            )
+        return self
+
+    def envelope_of(self, warehouse: str) -> str:
+        """CMS_GCM or CMS_CBC: the name of the envelope's profile for this warehouse."""
+        return self.warehouse.get(warehouse, Warehouse()).envelope
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What the caller passes in and nothing else: `load` brings its own sources."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    def origin_of(self, name: str) -> str:
+        """Where the value of a property comes from: file and line, environment, "default"."""
+        return self._origin.get(name, "default")
+
+    def remember_origin(self, origin: dict[str, str]) -> Self:
+        """Keep where each value came from, for `describe`."""
+        self._origin.update(origin)
+        return self

@@ -1,0 +1,84 @@
+"""What all tests share: a real PostgreSQL, trees of real files, a log that is reset."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from console.embedded import EmbeddedPostgres
+from tests import postgres
+
+SERVER = pytest.StashKey[EmbeddedPostgres]()
+
+
+@dataclass(frozen=True)
+class Trees:
+    """The two trees of generic files, empty."""
+
+    out: Path
+    in_: Path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """A worker of pytest-xdist is about to start: the server is up, and the worker knows where."""
+    stash = node.config.stash
+    if SERVER not in stash:
+        stash[SERVER] = postgres.start_server()
+    node.workerinput["postgres"] = stash[SERVER].host
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The run is over: the server that it shared ends."""
+    if SERVER in config.stash:
+        config.stash[SERVER].close()
+
+
+@pytest.fixture(scope="session")
+def postgres_host(request: pytest.FixtureRequest) -> str:
+    """The folder of the socket of the run's server; started at first use without workers."""
+    config = request.config
+    if hasattr(config, "workerinput"):
+        return str(config.workerinput["postgres"])
+    if SERVER not in config.stash:
+        config.stash[SERVER] = postgres.start_server()
+    return config.stash[SERVER].host
+
+
+@pytest.fixture
+def database(postgres_host: str) -> Iterator[postgres.Database]:
+    """A migrated database of the test's own: .conninfo(role), .address(role), .connect(role)."""
+    with postgres.clone(postgres_host) as clone:
+        yield clone
+
+
+@pytest.fixture
+def trees(tmp_path: Path) -> Trees:
+    """Two empty folders for the outbound and the inbound tree."""
+    made = Trees(tmp_path / "out", tmp_path / "in")
+    made.out.mkdir()
+    made.in_.mkdir()
+    return made
+
+
+@pytest.fixture
+def log_restored() -> Iterator[None]:
+    """For tests that call log.configure in this process: what it set is put back."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    hooks = sys.excepthook, threading.excepthook
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+    logging.captureWarnings(capture=False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    sys.excepthook, threading.excepthook = hooks
