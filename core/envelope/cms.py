@@ -1,0 +1,111 @@
+"""Seal and open generic files: signed, then encrypted (CMS, RFC 5652). Bytes in, bytes out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from cryptography import x509
+
+from core.envelope import encrypted, signed
+from core.envelope.identity import (
+    DecryptionIdentity,
+    Profile,
+    SigningIdentity,
+    Use,
+    fingerprint,
+    unfit,
+)
+from core.errors import Reason, Reject
+
+# One sentence for every refusal: which check failed is what a forger would like to know.
+SENTENCE: Final = Reason.ENVELOPE_REFUSED.meaning
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A file whose signature holds."""
+
+    # Personal data: stays out of every log.
+    payload: bytes = field(repr=False)
+    # SHA-256 of the pinned certificate's DER, 64 lower-case hexadecimal digits.
+    signer: str
+    profile: Profile
+    # What the signer's clock said, aware; it proves nothing.
+    signing_time: datetime
+
+
+def seal(
+    payload: bytes,
+    *,
+    signer: SigningIdentity,
+    recipients: Sequence[x509.Certificate],
+    profile: Profile,
+) -> bytes:
+    """The payload signed by `signer`, then encrypted to each of `recipients`; DER.
+
+    The validity of certificates is the keyring's concern. Raises ValueError if there is no
+    recipient, or one whose certificate can't be encrypted to.
+    """
+    if not recipients:
+        raise ValueError("a file needs at least one recipient")
+    for recipient in recipients:
+        problem = unfit(recipient, Use.ENCRYPTION)
+        if problem is not None:
+            raise ValueError(f"a recipient's certificate does not serve: {problem}")
+    return encrypted.encrypt(signed.sign(payload, signer), recipients, Profile(profile))
+
+
+def open_(
+    data: bytes,
+    *,
+    decryption: Sequence[DecryptionIdentity],
+    signers: Sequence[x509.Certificate],
+    profiles: Collection[Profile],
+    now: datetime | None = None,
+) -> Opened:
+    """The payload of a file that was encrypted to us and signed by one of the pinned `signers`.
+
+    A signer must be valid at `now` (aware; by default the present). Our own certificates only
+    find the key: they may have expired. Several keys are tried in the order given.
+
+    Raises Reject(ENVELOPE_REFUSED) with always the same sentence, whatever is wrong with the
+    file: its cause is for tests and must not be logged or sent. Memory is bounded by a small
+    multiple of `len(data)`, which the caller limits.
+    """
+    moment = datetime.now(UTC) if now is None else now
+    try:
+        return _open(data, decryption, signers, profiles, moment)
+    except MemoryError:
+        # The surroundings, not the file.
+        raise
+    except Exception as error:
+        # All of them: a failure that looked different would tell which check had failed.
+        raise Reject(Reason.ENVELOPE_REFUSED, SENTENCE) from error
+
+
+def _open(
+    data: bytes,
+    decryption: Sequence[DecryptionIdentity],
+    signers: Sequence[x509.Certificate],
+    profiles: Collection[Profile],
+    now: datetime,
+) -> Opened:
+    sealed = encrypted.read(data, profiles)
+    refused: Exception = ValueError("not encrypted to us")
+    # Certificates of two of our keys may share issuer and serial number: the next key may fit.
+    for entry, identity in sealed.addressed(decryption):
+        try:
+            verified = signed.verify(sealed.decrypt(entry, identity), signers, now)
+        except Exception as error:  # noqa: BLE001  # all of them, as in open_
+            refused = error
+            continue
+        return Opened(
+            payload=verified.payload,
+            signer=fingerprint(verified.certificate),
+            profile=sealed.profile,
+            signing_time=verified.signing_time,
+        )
+    raise refused

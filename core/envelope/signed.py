@@ -1,0 +1,217 @@
+"""The signature inside the envelope: SignedData with exactly one signer (RFC 5652 section 5).
+
+Who signed is decided by the pinned certificates alone. Certificates that come with the file are
+never looked at: whoever can write a file can write those too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization.pkcs7 import PKCS7Options, PKCS7SignatureBuilder
+from cryptography.x509 import ObjectIdentifier
+from cryptography.x509.oid import SignatureAlgorithmOID
+
+from core.envelope import structures
+from core.envelope.identity import SigningIdentity, State, Use, state, unfit
+from core.envelope.naming import names
+from core.envelope.structures import (
+    Attribute,
+    BareSignedData,
+    ContentInfo,
+    PssParameters,
+    SignatureAlgorithm,
+    SignedDataWithCertificates,
+    SignerInfo,
+)
+
+Digest = hashes.SHA256 | hashes.SHA384 | hashes.SHA512
+
+_DIGESTS: Final[dict[ObjectIdentifier, Digest]] = {
+    structures.SHA_256: hashes.SHA256(),
+    ObjectIdentifier("2.16.840.1.101.3.4.2.2"): hashes.SHA384(),
+    ObjectIdentifier("2.16.840.1.101.3.4.2.3"): hashes.SHA512(),
+}
+_ECDSA: Final = {
+    SignatureAlgorithmOID.ECDSA_WITH_SHA256: "sha256",
+    SignatureAlgorithmOID.ECDSA_WITH_SHA384: "sha384",
+    SignatureAlgorithmOID.ECDSA_WITH_SHA512: "sha512",
+}
+_RSA: Final = {
+    SignatureAlgorithmOID.RSA_WITH_SHA256: "sha256",
+    SignatureAlgorithmOID.RSA_WITH_SHA384: "sha384",
+    SignatureAlgorithmOID.RSA_WITH_SHA512: "sha512",
+}
+_VERSIONS: Final = {1, 3}
+_PSS_SALT_MAXIMUM: Final = 512
+
+
+class Verified(NamedTuple):
+    """Content whose signature holds."""
+
+    payload: bytes
+    certificate: x509.Certificate
+    signing_time: datetime
+
+
+def sign(payload: bytes, signer: SigningIdentity) -> bytes:
+    """ContentInfo of SignedData around the payload, DER, without certificates.
+
+    SHA-256, or SHA-384 for a P-384 key; signed attributes content-type, message-digest and
+    signing-time. The receiver has pinned the certificate, so it is not sent along.
+    """
+    curve = signer.key.curve if isinstance(signer.key, ec.EllipticCurvePrivateKey) else None
+    digest = hashes.SHA384() if isinstance(curve, ec.SECP384R1) else hashes.SHA256()
+    builder = PKCS7SignatureBuilder().set_data(payload)
+    return builder.add_signer(signer.certificate, signer.key, digest).sign(
+        Encoding.DER, [PKCS7Options.Binary, PKCS7Options.NoCapabilities, PKCS7Options.NoCerts]
+    )
+
+
+def verify(message: bytes, signers: Sequence[x509.Certificate], now: datetime) -> Verified:
+    """The signed content of a ContentInfo that one of `signers`, valid at `now`, has signed.
+
+    Raises ValueError or InvalidSignature, whose texts are for tests only.
+    """
+    content = _content_info(message)
+    signed = _signed_data(content)
+    if signed.version not in _VERSIONS or signed.encapsulated.content_type != structures.DATA:
+        raise ValueError("SignedData of another version, or of something else than data")
+    octets = signed.encapsulated.content
+    if octets.tag_bytes != structures.OCTET_STRING:
+        raise ValueError("the signed content is no OCTET STRING")
+    infos = structures.members(signed.signer_infos)
+    if len(infos) != 1:
+        raise ValueError(f"{len(infos)} signers")
+    info = infos[0].parse(SignerInfo)
+    if info.version != (3 if isinstance(info.identifier, bytes) else 1):
+        raise ValueError("SignerInfo of another version")
+    digest = _DIGESTS.get(info.digest_algorithm.algorithm)
+    if digest is None:
+        raise ValueError("weak or unknown digest")
+    signing_time = _check_attributes(info.signed_attributes, octets.data, digest)
+    certificate = _signer(info, digest, signers, now)
+    return Verified(bytes(octets.data), certificate, signing_time)
+
+
+def _content_info(message: bytes) -> asn1.TLV:
+    info = asn1.decode_der(ContentInfo, message)
+    if info.content_type != structures.SIGNED_DATA:
+        raise ValueError("not signed")
+    return info.content
+
+
+def _signed_data(content: asn1.TLV) -> BareSignedData | SignedDataWithCertificates:
+    if content.tag_bytes != structures.SEQUENCE:
+        raise ValueError("no SEQUENCE")
+    try:
+        bare: BareSignedData = content.parse(BareSignedData)
+    except ValueError:
+        signed: SignedDataWithCertificates = content.parse(SignedDataWithCertificates)
+        if signed.certificates.tag_bytes != structures.CERTIFICATES:
+            raise
+        return signed
+    return bare
+
+
+def _check_attributes(
+    attributes: asn1.SetOf[Attribute], payload: memoryview, digest: Digest
+) -> datetime:
+    """The signing time, if the attributes are those of this payload; each may occur once."""
+    values: dict[ObjectIdentifier, asn1.TLV | None] = {}
+    for attribute in attributes.as_list():
+        if attribute.type in values:
+            raise ValueError("an attribute occurs twice")
+        members = attribute.values.as_list()
+        values[attribute.type] = members[0] if len(members) == 1 else None
+    content_type = values.get(structures.CONTENT_TYPE)
+    message_digest = values.get(structures.MESSAGE_DIGEST)
+    signing_time = values.get(structures.SIGNING_TIME)
+    if content_type is None or message_digest is None or signing_time is None:
+        raise ValueError("content-type, message-digest and signing-time must be signed, one each")
+    if content_type.parse(ObjectIdentifier) != structures.DATA:
+        raise ValueError("another content type was signed")
+    actual = hashlib.new(digest.name, payload).digest()
+    if not hmac.compare_digest(message_digest.parse(bytes), actual):
+        raise ValueError("other content was signed")
+    utc = signing_time.tag_bytes == structures.UTC_TIME
+    moment: datetime = signing_time.parse(
+        asn1.UTCTime if utc else asn1.GeneralizedTime
+    ).as_datetime()
+    return moment
+
+
+def _signer(
+    info: SignerInfo, digest: Digest, signers: Sequence[x509.Certificate], now: datetime
+) -> x509.Certificate:
+    # RFC 5652 section 5.4: signed are the attributes as a SET OF, not as the [0] of the file.
+    signed = asn1.encode_der(info.signed_attributes)
+    for certificate in signers:
+        if (
+            unfit(certificate, Use.SIGNING) is None
+            and state(certificate, now) is State.VALID
+            and names(info.identifier, certificate)
+            and _holds(certificate, info.signature_algorithm, digest, info.signature, signed)
+        ):
+            return certificate
+    raise InvalidSignature("not of a pinned and valid signer")
+
+
+def _holds(
+    certificate: x509.Certificate,
+    algorithm: SignatureAlgorithm,
+    digest: Digest,
+    signature: bytes,
+    signed: bytes,
+) -> bool:
+    key = certificate.public_key()
+    try:
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            if _ECDSA.get(algorithm.algorithm) != digest.name:
+                return False
+            key.verify(signature, signed, ec.ECDSA(digest))
+        elif isinstance(key, rsa.RSAPublicKey):
+            scheme = _rsa_padding(algorithm, digest)
+            if scheme is None:
+                return False
+            key.verify(signature, signed, scheme, digest)
+        else:
+            return False
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _rsa_padding(
+    algorithm: SignatureAlgorithm, digest: Digest
+) -> padding.PKCS1v15 | padding.PSS | None:
+    """The padding that the algorithm names for this digest; None if it names anything else."""
+    parameters = algorithm.parameters
+    if isinstance(parameters, PssParameters):
+        mask = parameters.mask_generation
+        digests = (parameters.hash_algorithm.algorithm, mask.parameters.algorithm)
+        if (
+            algorithm.algorithm != structures.RSASSA_PSS
+            or mask.algorithm != structures.MGF1
+            or any(_DIGESTS.get(each) is not digest for each in digests)
+            or not digest.digest_size <= parameters.salt_length <= _PSS_SALT_MAXIMUM
+            or parameters.trailer_field != 1
+        ):
+            return None
+        return padding.PSS(padding.MGF1(digest), parameters.salt_length)
+    # RFC 3370 section 3.2: plain rsaEncryption leaves the digest to the digest algorithm's field.
+    if algorithm.algorithm == structures.RSA_ENCRYPTION or (
+        _RSA.get(algorithm.algorithm) == digest.name
+    ):
+        return padding.PKCS1v15()
+    return None

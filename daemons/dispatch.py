@@ -1,0 +1,278 @@
+"""cmp-sales-order-dispatch - apply what the warehouses have dispatched, bill it, settle the orders
+
+SYNOPSIS
+
+    cmp-sales-order-dispatch [--config FILE] [--once | --check]
+
+DESCRIPTION
+
+    Runs the Sales Order Dispatch job over each loaded dispatch batch. Every record is judged
+    first, in file order; then all good ones take effect together: counters of request lines and
+    items, serial numbers and other attributes of each unit, one charge a dispatched line of a
+    billable product, and the settlement of orders that have nothing open any more. An order with
+    a rejected line ends in Error, else one with anything dispatched is Complete, else Cancelled.
+
+    A record that cannot be applied is refused with a stable reason and changes nothing; the batch
+    then ends at stage Batch, Error, the rest applied. cmp-orders batch reprocess applies what was
+    refused and no more. A dispatch that was applied before, by the warehouse's dispatchId and its
+    content, has no effect.
+
+    Batches of one warehouse are applied one at a time, by the partner's sequence, else by the
+    time that the file was written; warehouses in turn. Any number of copies may run.
+
+FILES
+
+    /etc/sales-orders/sales-orders.properties   module properties
+
+SECURITY
+
+    Works as database role sales_order_dispatch, the only one that can bill. Reads and writes no
+    directory and holds no key.
+
+SIGNALS
+
+    TERM, INT   finish the unit in hand, or past half the stop time roll it back, and end
+    HUP         read the module properties again
+
+EXIT STATUS
+
+    0   ended as asked          2   wrong usage
+    75  --once or --check: the surroundings do not allow it now
+    78  a property is wrong; standard error says which, where and what is allowed
+
+BUGS
+
+    None known.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import psycopg
+
+from core import access, log
+from core.daemon import Daemon, Duty, command
+from core.db import applying, batches, connect, dispatches, migrate
+from core.db.applying import Range
+from core.db.connect import Turn
+from core.domain import dispatch as domain
+from core.domain.batch import BATCHED, FAILED, LOADED, BatchType
+from core.errors import Defer, Reason
+from core.events import Event
+from core.rota import Rota
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from core.config import Properties
+    from core.db.batches import Batch
+    from core.domain.dispatch import Record, Verdicts
+
+NAME = "dispatch"
+ROLE = "sales_order_dispatch"
+SURROUNDINGS = (psycopg.OperationalError, OSError, Defer)
+"""What is nobody's fault here: the batch is tried again, and its attempt does not count."""
+
+
+class Dispatch:
+    """Applies loaded batches, one warehouse after the other."""
+
+    def __init__(self, properties: Properties) -> None:
+        self._properties = properties
+        self._rota = Rota(properties.daemon.backoffmax)
+        self._excused: set[int] = set()
+
+    def __call__(self, conn: psycopg.Connection) -> bool:
+        """Apply one batch; True if there may be more."""
+        for warehouse, number in self._rota.order(
+            batches.waiting(conn, BatchType.DISPATCH, LOADED)
+        ):
+            with connect.turn(conn, Turn.APPLY, number) as mine:
+                batch = mine and batches.next_of(conn, warehouse, BatchType.DISPATCH, LOADED)
+                if batch:
+                    with log.about(batch_id=batch.id, warehouse=warehouse):
+                        self._attempt(conn, batch)
+                    self._rota.served(warehouse)
+                    return True
+        return False
+
+    def _attempt(self, conn: psycopg.Connection, batch: Batch) -> None:
+        attempts = batches.count_attempt(conn, batch.id, afresh=batch.id in self._excused)
+        self._excused.discard(batch.id)
+        if attempts > self._properties.daemon.attempts:
+            self._set_aside(conn, batch, Reason.REPEATED_CRASH)
+            return
+        try:
+            self._apply(conn, batch)
+        except SURROUNDINGS:
+            self._excused.add(batch.id)
+            raise
+        except Exception as error:  # noqa: BLE001  # our bug: this batch is set aside, the rest goes on
+            log.emit(Event.UNIT_FAILED, why=log.one_line(error), error=error)
+            self._set_aside(conn, batch, Reason.INTERNAL_ERROR)
+
+    def _set_aside(self, conn: psycopg.Connection, batch: Batch, reason: Reason) -> None:
+        batches.move(conn, batch.id, FAILED, reason=reason, sentence=reason.meaning)
+        log.emit(Event.BATCH_HELD, reason=reason, sentence=reason.meaning)
+
+    def _apply(self, conn: psycopg.Connection, found: Batch) -> None:
+        started = time.monotonic()
+        with conn.transaction():
+            batch = batches.lock(conn, found.id, LOADED)
+            if batch is None:
+                return
+            job = _Job(conn, batch)
+            settled = job.run()
+            refused = dispatches.refused(conn, batch.id)
+            if refused:
+                sentence = f"{len(refused)} of {batch.record_count} records refused"
+                batches.move(
+                    conn, batch.id, FAILED, reason=Reason.RECORDS_REFUSED, sentence=sentence
+                )
+            else:
+                batches.move(conn, batch.id, BATCHED)
+        for sequence, order, reason in refused:
+            closed = reason == Reason.LINE_CLOSED
+            log.emit(
+                Event.LINE_CLOSED_DISPATCHED if closed else Event.RECORD_REFUSED,
+                sequence=sequence,
+                order_id=order,
+                reason=reason,
+            )
+        log.emit(
+            Event.DISPATCH_APPLIED,
+            records=batch.record_count,
+            refused=len(refused),
+            repeated=job.repeated,
+            charges=job.charges,
+            complete=settled["COMPLETE"],
+            in_error=settled["ERROR"],
+            cancelled=settled["CANCELLED"],
+            milliseconds=log.milliseconds(started),
+        )
+
+
+class _Job:
+    """One batch inside its transaction: judged, applied, and judged again without what failed."""
+
+    def __init__(self, conn: psycopg.Connection, batch: Batch) -> None:
+        self._conn = conn
+        self._batch = batch
+        self.repeated = 0
+        self.charges = 0
+
+    def run(self) -> Counter[str]:
+        """Apply every record that can be; how many orders were settled, by status."""
+        conn, batch = self._conn, self._batch
+        orders = dispatches.lock_orders(conn, batch.id)
+        # Read after the locks were taken, so that these see whatever was committed before.
+        records = dispatches.records(conn, batch.id)
+        lines = dispatches.lines(conn, sorted(orders))
+        applied = dispatches.applied(conn, batch.id, batch.warehouse_id)
+        dispatches.clear_verdicts(conn, batch.id)
+        refused: dict[int, tuple[Reason, str]] = {}
+        while records:
+            verdicts = domain.judge(
+                batch.warehouse_id,
+                records,
+                orders=orders,
+                lines=lines,
+                applied=applied,
+                refused_already=refused,
+            )
+            culprits, settled = self._try(records, verdicts)
+            if not culprits:
+                return settled
+            refused |= culprits
+        return Counter()
+
+    def _try(
+        self, records: Sequence[Record], verdicts: Verdicts
+    ) -> tuple[dict[int, tuple[Reason, str]], Counter[str]]:
+        """Apply the good records, or change nothing and tell which of them the database refuses."""
+        whole = Range(
+            self._batch.id, self._batch.warehouse_id, records[0].sequence, records[-1].sequence
+        )
+        with self._conn.transaction() as attempt:
+            self._mark(verdicts)
+            try:
+                with self._conn.transaction():
+                    settled = self._effects(whole)
+            except (psycopg.IntegrityError, psycopg.DataError) as error:
+                culprits = self._culprits(error, whole)
+                raise psycopg.Rollback(attempt) from error
+            else:
+                self.repeated = len(verdicts.repeated)
+                return {}, settled
+        return culprits, Counter()
+
+    def _mark(self, verdicts: Verdicts) -> None:
+        if verdicts.refused:
+            dispatches.refuse(self._conn, self._batch.id, verdicts.refused)
+        if verdicts.repeated:
+            dispatches.record_repeats(self._conn, self._batch.id, verdicts.repeated)
+        if verdicts.implied:
+            dispatches.insert_implied(self._conn, self._batch.id, verdicts.implied)
+
+    def _effects(self, of: Range) -> Counter[str]:
+        conn = self._conn
+        if applying.insert_dispatches(conn, of) == 0:
+            return Counter()
+        applying.count_on_lines(conn, of)
+        applying.count_on_items(conn, of)
+        applying.count_on_shares(conn, of)
+        applying.insert_units(conn, of)
+        self.charges = applying.insert_charges(conn, of)
+        settled = applying.settle(conn, of)
+        applying.record_applied(conn, of)
+        return Counter(settled)
+
+    def _culprits(self, error: psycopg.Error, of: Range) -> dict[int, tuple[Reason, str]]:
+        """The records of a refused range that the database cannot take, each with its reason."""
+        if (error.diag.constraint_name or "").startswith("dispatched_unit_"):
+            conflicts = applying.serial_conflicts(self._conn, of)
+            if culprits := domain.judge_serials(conflicts):
+                return culprits
+        return dict.fromkeys(self._bisect(of), (Reason.RECORD_FAILED, Reason.RECORD_FAILED.meaning))
+
+    def _bisect(self, of: Range) -> list[int]:
+        """The sequences that fail by themselves, found by halving; nothing stays applied."""
+        try:
+            with self._conn.transaction(force_rollback=True):
+                self._effects(of)
+        except (psycopg.IntegrityError, psycopg.DataError):
+            if of.low == of.high:
+                return [of.low]
+            first, second = of.halves()
+            return self._bisect(first) + self._bisect(second) or [of.high]
+        return []
+
+
+def build(properties: Properties) -> Daemon:
+    """The daemon that these properties describe."""
+    return Daemon(
+        NAME,
+        (
+            Duty(
+                "dispatch",
+                Dispatch(properties),
+                interval=properties.dispatch.interval,
+                channels=("sales_order_dispatch_batch",),
+            ),
+        ),
+        connect=lambda: connect.connect(access.address(properties, ROLE, NAME)),
+        on_connect=migrate.require_current,
+        check=access.problems_of_session,
+        waiting=lambda conn: f"{batches.count(conn, BatchType.DISPATCH, LOADED)} batches to apply",
+        stoptime=properties.daemon.stoptime,
+        backoffmax=properties.daemon.backoffmax,
+    )
+
+
+main = command(NAME, __doc__, build)
+
+if __name__ == "__main__":
+    main()
