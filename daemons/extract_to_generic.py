@@ -44,7 +44,8 @@ SIGNALS
 EXIT STATUS
 
     0   ended as asked          2   wrong usage
-    75  --once or --check: the surroundings do not allow it now
+    75  --once or --check: the surroundings do not allow it now; else the stop time ran out with
+        a unit in hand, which is rolled back
     78  a property or key is wrong; standard error says which, where and what is allowed
 
 BUGS
@@ -113,13 +114,19 @@ class Extract:
         return False
 
     def _serve(self, conn: psycopg.Connection, warehouse: str) -> bool:
-        """Publish what is sealed, else seal what is batched; False if this warehouse has to rest."""
-        for stage, step in ((SEALED, self._publish), (BATCHED, self._seal)):
-            batch = batches.next_of(conn, warehouse, BatchType.REQUEST, stage)
-            if batch is not None:
-                with log.about(batch_id=batch.id, warehouse=warehouse):
-                    return self._attempt(conn, batch, step)
-        return False
+        """Publish what is sealed, else seal what is batched; False if this warehouse has to rest.
+
+        A sealed batch that was set aside holds the warehouse up: its files come in their order.
+        """
+        batch = batches.next_unpublished(conn, warehouse)
+        step = self._publish
+        if batch is None:
+            batch = batches.next_of(conn, warehouse, BatchType.REQUEST, BATCHED)
+            step = self._seal
+        if batch is None or batch.stage_status == SET_ASIDE.status:
+            return False
+        with log.about(batch_id=batch.id, warehouse=warehouse):
+            return self._attempt(conn, batch, step)
 
     def _attempt(
         self,

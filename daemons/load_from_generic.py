@@ -48,7 +48,8 @@ SIGNALS
 EXIT STATUS
 
     0   ended as asked          2   wrong usage
-    75  --once or --check: the surroundings do not allow it now
+    75  --once or --check: the surroundings do not allow it now; else the stop time ran out with
+        a unit in hand, which is rolled back
     78  a property or key is wrong; standard error says which, where and what is allowed
 
 BUGS
@@ -106,13 +107,17 @@ class Load:
 
     def __call__(self, conn: psycopg.Connection) -> bool:
         """Take up one file; True if there may be more."""
+        loaded = inbound.with_loaded(conn)
         waiting = [
             (warehouse.id, warehouse.number)
             for warehouse in warehouses.all_warehouses(conn)
-            if warehouse.held_reason is None and self._has_work(warehouse.id)
+            if warehouse.held_reason is None
+            and (self._has_work(warehouse.id) or warehouse.id in loaded)
         ]
         for name, number in self._rota.order(waiting):
             with connect.turn(conn, Turn.LOAD, number) as mine:
+                if mine and name in loaded:
+                    self._finish(conn, name)
                 if mine and self._serve(conn, name):
                     return True
         return False
@@ -142,8 +147,15 @@ class Load:
         self._rota.served(warehouse)
         return True
 
+    def _finish(self, conn: psycopg.Connection, warehouse: str) -> None:
+        """Record what was archived by whoever ended before it could record that."""
+        for file in inbound.unfinished(conn, warehouse):
+            if file.status == "LOADED" and self._tree.was_archived(warehouse, file.claim_name):
+                inbound.record_archived(conn, file.id)
+
     def _next_claim(self, warehouse: str) -> str | None:
         if claimed := self._tree.claimed(warehouse):
+            self._tree.keep_claims(warehouse)
             return claimed[0]
         if self._is_full(warehouse):
             return None
@@ -182,7 +194,7 @@ class Load:
             self._decide(conn, file, received_at)
         elif file.status == "LOADED":
             self._archive(conn, file, self._read(file))
-        elif file.status == "REPEATED":
+        elif file.status in ("REPEATED", "ARCHIVED"):
             self._tree.archive(warehouse, claim, self._read(file))
         else:
             reason = Reason(file.reason) if file.reason else Reason.INTERNAL_ERROR

@@ -38,7 +38,8 @@ SIGNALS
 EXIT STATUS
 
     0   ended as asked          2   wrong usage
-    75  --once or --check: the surroundings do not allow it now
+    75  --once or --check: the surroundings do not allow it now; else the stop time ran out with
+        a unit in hand, which is rolled back
     78  a property is wrong; standard error says which, where and what is allowed
 
 BUGS

@@ -126,9 +126,9 @@ class Daemon(Group):
         "cancelled and rolled back. Keep it below the unit's TimeoutStopSec.",
     )
     backoffmax: Annotated[float, Duration("100ms", "1h")] = Field(
-        30.0,
+        3.0,
         description="The longest pause between two tries while the database is away, a disk full "
-        "or a directory not writable.",
+        "or a directory not writable: about so long after its end the work goes on.",
     )
     attempts: Annotated[int, Number(1, 100)] = Field(
         3,

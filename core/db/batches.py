@@ -71,6 +71,20 @@ def next_of(
         ).fetchone()
 
 
+def next_unpublished(conn: psycopg.Connection, warehouse: str) -> Batch | None:
+    """The batch of the warehouse's first file that is sealed and not published, at any stage."""
+    with conn.cursor(row_factory=class_row(Batch)) as cursor:
+        return cursor.execute(
+            f"""
+            select {_COLUMNS} from batch
+             where id = (select f.batch_id from outbound_file f
+                          where f.warehouse_id = %(warehouse)s and f.published_at is null
+                          order by f.file_sequence limit 1)
+            """,  # noqa: S608  # a constant of ours
+            {"warehouse": warehouse},
+        ).fetchone()
+
+
 def lock(conn: psycopg.Connection, batch: int, stage: Stage) -> Batch | None:
     """Lock the header if it is still at this stage, waiting for whoever has it; else None."""
     with conn.cursor(row_factory=class_row(Batch)) as cursor:

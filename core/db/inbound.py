@@ -84,6 +84,12 @@ def unfinished(conn: psycopg.Connection, warehouse: str) -> list[InboundFile]:
         ).fetchall()
 
 
+def with_loaded(conn: psycopg.Connection) -> set[str]:
+    """The warehouses that have files which were loaded and are not recorded as archived."""
+    rows = conn.execute("select distinct warehouse_id from inbound_file where status = 'LOADED'")
+    return {row[0] for row in rows}
+
+
 def accepted_before(conn: psycopg.Connection, payload_sha256: bytes, signer: str) -> int | None:
     """The id of the accepted file with this signed content and signer."""
     row = conn.execute(
@@ -237,8 +243,10 @@ def record_quarantined(conn: psycopg.Connection, file: int, reason: Reason, sent
 
 
 def known_claims(conn: psycopg.Connection, claims: list[str]) -> set[str]:
-    """Which of these claim names the database has."""
+    """Which of these claim names the database has decided on: only then a file was archived."""
     rows = conn.execute(
-        "select claim_name from inbound_file where claim_name = any(%(claims)s)", {"claims": claims}
+        "select claim_name from inbound_file "
+        "where claim_name = any(%(claims)s) and status not in ('CLAIMED', 'QUARANTINED')",
+        {"claims": claims},
     ).fetchall()
     return {row[0] for row in rows}

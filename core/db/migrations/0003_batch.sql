@@ -87,6 +87,8 @@ create table outbound_file (
     taken_at timestamptz,
     unique (warehouse_id, file_sequence)
 );
+create index outbound_file_not_published on outbound_file (warehouse_id, file_sequence)
+    where published_at is null;
 create index outbound_file_not_taken on outbound_file (warehouse_id)
     where published_at is not null and taken_at is null;
 
