@@ -10,7 +10,7 @@ import click
 import pytest
 
 from console import reference
-from console.main import main
+from console.main import command
 from core.errors import Reason
 from core.events import Event
 
@@ -38,8 +38,8 @@ def test_names_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     known = {*Event.__members__, *Reason}
     words = set(re.findall(r"`([A-Z]{3,}(?:_[A-Z]+)+)`", text))
-    others = (ROOT / "schemas" / "order-dispatch.schema.json").read_text(encoding="utf-8")
-    others += (ROOT / "core" / "db" / "migrations" / "0002_order.sql").read_text(encoding="utf-8")
+    elsewhere = ("schemas/order-dispatch.schema.json", "etc/sales-orders.properties")
+    others = "".join((ROOT / path).read_text(encoding="utf-8") for path in elsewhere)
     assert not {word for word in words - known if word not in others}
     properties = (ROOT / "etc" / "sales-orders.properties").read_text(encoding="utf-8")
     for name in re.findall(r"`(sales\.order\.[a-z.]*[a-z])`", text):
@@ -67,7 +67,7 @@ def test_verbs_exist() -> None:
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     named = set(re.findall(r"cmp-orders ([a-z]+)(?: ([a-z]+))?(?![.\w])", text))
     for noun, verb in sorted(named):
-        group = main.get_command(click.Context(main), noun)
+        group = command.get_command(click.Context(command), noun)
         assert group is not None, noun
         if isinstance(group, click.Group):
             assert verb in group.list_commands(click.Context(group)), f"{noun} {verb}"
