@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import os
 import selectors
@@ -122,6 +123,8 @@ def missed(duty: Duty) -> bool:
 
 def _watch(duties: Sequence[Duty], wake: Wake) -> BaseObserver | None:
     """An observer of what can be observed; what cannot is served by the interval."""
+    # It calls its own orderly end an error; whatever befalls it, the interval serves.
+    logging.getLogger("watchdog").setLevel(logging.CRITICAL)
     observer = Observer()
     try:
         observer.start()

@@ -73,11 +73,13 @@ def open_(
 
     Raises Reject(ENVELOPE_REFUSED) with always the same sentence, whatever is wrong with the
     file: its cause is for tests and must not be logged or sent. Memory is bounded by a small
-    multiple of `len(data)`, which the caller limits.
+    multiple of `len(data)`, which the caller limits (measured: three times, besides `data`).
     """
     moment = datetime.now(UTC) if now is None else now
+    # A property's text is as good as a member; what is neither is the caller's mistake.
+    allowed = [each for each in Profile if each in {Profile(name) for name in profiles}]
     try:
-        return _open(data, decryption, signers, profiles, moment)
+        return _open(data, decryption, signers, allowed, moment)
     except MemoryError:
         # The surroundings, not the file.
         raise

@@ -25,11 +25,11 @@ from core.envelope.identity import DecryptionIdentity, Profile
 from core.envelope.naming import issuer_and_serial, names
 from core.envelope.structures import (
     AuthEnvelopedData,
+    AuthEnvelopedFile,
     ContentEncryptionAlgorithm,
-    ContentInfo,
     DigestAlgorithm,
     EncryptedContentInfo,
-    EnvelopedData,
+    EnvelopedFile,
     GcmParameters,
     KeyEncryptionAlgorithm,
     KeyTransRecipientInfo,
@@ -42,7 +42,6 @@ _NONCE: Final = 12
 _TAG: Final = 16
 _BLOCK: Final = 16
 _RECIPIENTS_MAXIMUM: Final = 32
-_ENVELOPED_VERSIONS: Final = {0, 2}
 
 
 def encrypt(message: bytes, recipients: Sequence[x509.Certificate], profile: Profile) -> bytes:
@@ -61,14 +60,13 @@ def read(data: bytes, profiles: Collection[Profile]) -> Sealed:
 
     Raises ValueError, whose text is for tests only, for what is not exactly such a file.
     """
-    info = asn1.decode_der(ContentInfo, data)
-    if info.content.tag_bytes != structures.SEQUENCE:
-        raise ValueError("no SEQUENCE")
-    if info.content_type == structures.AUTH_ENVELOPED_DATA and Profile.CMS_GCM in profiles:
-        return _read_gcm(info.content.parse(AuthEnvelopedData))
-    if info.content_type == structures.ENVELOPED_DATA and Profile.CMS_CBC in profiles:
-        return _read_cbc(info.content.parse(EnvelopedData))
-    raise ValueError("not encrypted, or in a profile that is not allowed here")
+    problem = ValueError("no profile is allowed")
+    for profile in profiles:
+        try:
+            return _read_gcm(data) if profile is Profile.CMS_GCM else _read_cbc(data)
+        except ValueError as error:
+            problem = error
+    raise problem
 
 
 def _encrypt_gcm(message: bytes, recipients: Sequence[x509.Certificate]) -> bytes:
@@ -92,10 +90,7 @@ def _encrypt_gcm(message: bytes, recipients: Sequence[x509.Certificate]) -> byte
         mac=encryptor.tag,
     )
     return asn1.encode_der(
-        ContentInfo(
-            content_type=structures.AUTH_ENVELOPED_DATA,
-            content=structures.tlv(asn1.encode_der(enveloped)),
-        )
+        AuthEnvelopedFile(content_type=structures.AUTH_ENVELOPED_DATA, content=enveloped)
     )
 
 
@@ -128,6 +123,7 @@ class Sealed:
     """An encrypted file, taken apart."""
 
     profile: Profile
+    version: int
     recipient_infos: asn1.TLV
     vector: bytes
     content: bytes
@@ -149,6 +145,10 @@ class Sealed:
             for each in infos
             if each.tag_bytes == structures.SEQUENCE
         ]
+        # RFC 5652 section 6.1; AuthEnvelopedData has one version for all.
+        simple = len(entries) == len(infos) and all(each.version == 0 for each in entries)
+        if self.profile is Profile.CMS_CBC and self.version != (0 if simple else 2):
+            raise ValueError("EnvelopedData of another version than its entries")
         found = []
         for identity in identities:
             ours = [each for each in entries if names(each.identifier, identity.certificate)]
@@ -187,33 +187,37 @@ class Sealed:
         return plain[:-filling]
 
 
-def _read_gcm(enveloped: AuthEnvelopedData) -> Sealed:
-    encrypted = enveloped.encrypted
+def _read_gcm(data: bytes) -> Sealed:
+    file = asn1.decode_der(AuthEnvelopedFile, data)
+    encrypted = file.content.encrypted
     parameters = encrypted.algorithm.parameters
     if (
-        enveloped.version != 0
+        file.content_type != structures.AUTH_ENVELOPED_DATA
+        or file.content.version != 0
         or encrypted.content_type != structures.DATA
         or encrypted.algorithm.algorithm != structures.AES_256_GCM
         or not isinstance(parameters, GcmParameters)
         or len(parameters.nonce) != _NONCE
         or parameters.tag_length != _TAG
-        or len(enveloped.mac) != _TAG
+        or len(file.content.mac) != _TAG
     ):
         raise ValueError("AuthEnvelopedData of another version, type or algorithm")
     return Sealed(
-        Profile.CMS_GCM,
-        enveloped.recipient_infos,
-        parameters.nonce,
-        encrypted.content,
-        enveloped.mac,
+        profile=Profile.CMS_GCM,
+        version=file.content.version,
+        recipient_infos=file.content.recipient_infos,
+        vector=parameters.nonce,
+        content=encrypted.content,
+        tag=file.content.mac,
     )
 
 
-def _read_cbc(enveloped: EnvelopedData) -> Sealed:
-    encrypted = enveloped.encrypted
+def _read_cbc(data: bytes) -> Sealed:
+    file = asn1.decode_der(EnvelopedFile, data)
+    encrypted = file.content.encrypted
     vector = encrypted.algorithm.parameters
     if (
-        enveloped.version not in _ENVELOPED_VERSIONS
+        file.content_type != structures.ENVELOPED_DATA
         or encrypted.content_type != structures.DATA
         or encrypted.algorithm.algorithm != structures.AES_256_CBC
         or not isinstance(vector, bytes)
@@ -222,7 +226,14 @@ def _read_cbc(enveloped: EnvelopedData) -> Sealed:
         or len(encrypted.content) % _BLOCK
     ):
         raise ValueError("EnvelopedData of another version, type or algorithm")
-    return Sealed(Profile.CMS_CBC, enveloped.recipient_infos, vector, encrypted.content, b"")
+    return Sealed(
+        profile=Profile.CMS_CBC,
+        version=file.content.version,
+        recipient_infos=file.content.recipient_infos,
+        vector=vector,
+        content=encrypted.content,
+        tag=b"",
+    )
 
 
 def _oaep_key(

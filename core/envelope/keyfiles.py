@@ -17,6 +17,7 @@ PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 # A chain of certificates or a key of 16,384 bits is far below it.
 _LARGEST: Final = 256 * 1024
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_SYSTEMD: Final = 0o440
 
 
 class KeyringError(Exception):
@@ -42,11 +43,11 @@ def read_certificates(path: Path) -> list[x509.Certificate]:
 def read_private_key(path: Path) -> PrivateKey:
     """The private key of a PEM file that nobody else can read; KeyringError otherwise."""
     data, status = _read(path)
-    permissions = stat.S_IMODE(status.st_mode) & _OTHERS
-    of_systemd = permissions == stat.S_IRGRP and status.st_uid == 0 and status.st_gid == 0
-    if permissions and not of_systemd:
+    mode = stat.S_IMODE(status.st_mode)
+    of_systemd = mode == _SYSTEMD and status.st_uid == 0 and status.st_gid == 0
+    if mode & _OTHERS and not of_systemd:
         raise KeyringError(
-            f"{path}: others may use the private key (mode {stat.S_IMODE(status.st_mode):04o});"
+            f"{path}: others may use the private key (mode {mode:04o});"
             " 0400 and 0600 are allowed, and 0440 of root:root"
         )
     if status.st_uid not in {0, os.geteuid()}:
@@ -75,8 +76,12 @@ def _read(path: Path) -> tuple[bytes, os.stat_result]:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise KeyringError(f"{path}: can't be read: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
             raise KeyringError(f"{path}: a regular file of at most {_LARGEST} bytes is allowed")
-        return file.read(_LARGEST), status
+        return os.read(descriptor, _LARGEST), status
+    except OSError as error:
+        raise KeyringError(f"{path}: can't be read: {error.strerror}") from None
+    finally:
+        os.close(descriptor)

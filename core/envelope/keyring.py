@@ -22,9 +22,10 @@ with `encryption` and `decryption`: files encrypted to either can be opened. A w
 a second file beside the first: while there are two, both signers are accepted and what we send can
 be read with either key.
 
-A private key that others could read is refused: no permission for group or others. The one
-exception is mode 0440 or 0400 of owner and group root: systemd (LoadCredential=) gives the
-service its right in an access control list, whose mask the mode shows as the group's.
+A private key that others could use is refused: it belongs to root or to the process' own user, and
+its mode has no permission for group or others. The one exception is mode 0440 of owner and group
+root: systemd (LoadCredential=) gives the service its right in an access control list, whose mask
+shows as the group's permission.
 """
 
 from __future__ import annotations

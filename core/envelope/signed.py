@@ -28,10 +28,11 @@ from core.envelope.naming import names
 from core.envelope.structures import (
     Attribute,
     BareSignedData,
-    ContentInfo,
+    BareSignedFile,
     PssParameters,
     SignatureAlgorithm,
     SignedDataWithCertificates,
+    SignedFileWithCertificates,
     SignerInfo,
 )
 
@@ -52,7 +53,6 @@ _RSA: Final = {
     SignatureAlgorithmOID.RSA_WITH_SHA384: "sha384",
     SignatureAlgorithmOID.RSA_WITH_SHA512: "sha512",
 }
-_VERSIONS: Final = {1, 3}
 _PSS_SALT_MAXIMUM: Final = 512
 
 
@@ -83,49 +83,41 @@ def verify(message: bytes, signers: Sequence[x509.Certificate], now: datetime) -
 
     Raises ValueError or InvalidSignature, whose texts are for tests only.
     """
-    content = _content_info(message)
-    signed = _signed_data(content)
-    if signed.version not in _VERSIONS or signed.encapsulated.content_type != structures.DATA:
-        raise ValueError("SignedData of another version, or of something else than data")
-    octets = signed.encapsulated.content
-    if octets.tag_bytes != structures.OCTET_STRING:
-        raise ValueError("the signed content is no OCTET STRING")
+    signed = _signed_data(message)
+    if signed.encapsulated.content_type != structures.DATA:
+        raise ValueError("something else than data is signed")
     infos = structures.members(signed.signer_infos)
     if len(infos) != 1:
         raise ValueError(f"{len(infos)} signers")
-    info = infos[0].parse(SignerInfo)
-    if info.version != (3 if isinstance(info.identifier, bytes) else 1):
-        raise ValueError("SignerInfo of another version")
+    info: SignerInfo = infos[0].parse(SignerInfo)
+    # RFC 5652 sections 5.1 and 5.3.
+    version = 3 if isinstance(info.identifier, bytes) else 1
+    if not signed.version == info.version == version:
+        raise ValueError("SignedData or SignerInfo of another version")
     digest = _DIGESTS.get(info.digest_algorithm.algorithm)
     if digest is None:
         raise ValueError("weak or unknown digest")
-    signing_time = _check_attributes(info.signed_attributes, octets.data, digest)
+    payload = signed.encapsulated.content
+    signing_time = _check_attributes(info.signed_attributes, payload, digest)
     certificate = _signer(info, digest, signers, now)
-    return Verified(bytes(octets.data), certificate, signing_time)
+    return Verified(payload, certificate, signing_time)
 
 
-def _content_info(message: bytes) -> asn1.TLV:
-    info = asn1.decode_der(ContentInfo, message)
-    if info.content_type != structures.SIGNED_DATA:
-        raise ValueError("not signed")
-    return info.content
-
-
-def _signed_data(content: asn1.TLV) -> BareSignedData | SignedDataWithCertificates:
-    if content.tag_bytes != structures.SEQUENCE:
-        raise ValueError("no SEQUENCE")
+def _signed_data(message: bytes) -> BareSignedData | SignedDataWithCertificates:
+    file: BareSignedFile | SignedFileWithCertificates
     try:
-        bare: BareSignedData = content.parse(BareSignedData)
+        file = asn1.decode_der(BareSignedFile, message)
     except ValueError:
-        signed: SignedDataWithCertificates = content.parse(SignedDataWithCertificates)
-        if signed.certificates.tag_bytes != structures.CERTIFICATES:
+        file = asn1.decode_der(SignedFileWithCertificates, message)
+        if file.content.certificates.tag_bytes != structures.CERTIFICATES:
             raise
-        return signed
-    return bare
+    if file.content_type != structures.SIGNED_DATA:
+        raise ValueError("not signed")
+    return file.content
 
 
 def _check_attributes(
-    attributes: asn1.SetOf[Attribute], payload: memoryview, digest: Digest
+    attributes: asn1.SetOf[Attribute], payload: bytes, digest: Digest
 ) -> datetime:
     """The signing time, if the attributes are those of this payload; each may occur once."""
     values: dict[ObjectIdentifier, asn1.TLV | None] = {}

@@ -5,10 +5,12 @@ RFC 4055 (RSA-OAEP and RSA-PSS parameters) and RFC 5754 (SHA-2) is declared. An 
 is not declared here, such as unsigned attributes, makes the file unreadable: what is not needed is
 not accepted.
 
-Two rules against hostile files. A decoder takes DER only, so every length is definite and every
-encoding is the one possible. And whatever may hold any number of members is declared as `TLV`,
-which is a view of the bytes and costs nothing; `members` measures it before it makes an object of
-each member (two bytes of input would otherwise become a hundred bytes of objects).
+Two rules against hostile files. The decoder takes DER only, so every length is definite and every
+encoding is the one possible. And whatever may hold any number of members is declared as `TLV`, a
+copy of its bytes; `members` measures it before it makes an object of each member (two bytes of
+input would otherwise become a hundred bytes of objects).
+
+The declarations reach from the whole file down to its content, so that the content is copied once.
 
 `cryptography.hazmat.asn1` does it, in Rust, from the library that does the cryptography anyway.
 Its interface is declared unstable: the exchange with openssl in the tests is what notices a change.
@@ -40,22 +42,12 @@ AES_256_GCM: Final = ObjectIdentifier("2.16.840.1.101.3.4.1.46")
 SHA_256: Final = ObjectIdentifier("2.16.840.1.101.3.4.2.1")
 
 # The first byte of each encoding that is taken as a TLV.
-OCTET_STRING: Final = b"\x04"
 UTC_TIME: Final = b"\x17"
 SEQUENCE: Final = b"\x30"
-SET: Final = b"\x31"
 CERTIFICATES: Final = b"\xa0"
 
 # Everything but the content: a few recipients, one signer, a chain of certificates.
 SMALL: Final = 64 * 1024
-
-
-@asn1.sequence
-class ContentInfo:
-    """RFC 5652 section 3: what every CMS file and the content inside the encryption is."""
-
-    content_type: ObjectIdentifier
-    content: Annotated[asn1.TLV, asn1.Explicit(0)]
 
 
 @asn1.sequence
@@ -154,6 +146,14 @@ class AuthEnvelopedData:
 
 
 @asn1.sequence
+class AuthEnvelopedFile:
+    """RFC 5652 section 3: the ContentInfo around AuthEnvelopedData."""
+
+    content_type: ObjectIdentifier
+    content: Annotated[AuthEnvelopedData, asn1.Explicit(0)]
+
+
+@asn1.sequence
 class EnvelopedData:
     """RFC 5652 section 6.1, without originator and attributes."""
 
@@ -163,11 +163,19 @@ class EnvelopedData:
 
 
 @asn1.sequence
+class EnvelopedFile:
+    """The ContentInfo around EnvelopedData."""
+
+    content_type: ObjectIdentifier
+    content: Annotated[EnvelopedData, asn1.Explicit(0)]
+
+
+@asn1.sequence
 class EncapsulatedContentInfo:
     """RFC 5652 section 5.2, the content present: a detached signature has none."""
 
     content_type: ObjectIdentifier
-    content: Annotated[asn1.TLV, asn1.Explicit(0)]
+    content: Annotated[bytes, asn1.Explicit(0)]
 
 
 @asn1.sequence
@@ -178,6 +186,14 @@ class BareSignedData:
     digest_algorithms: asn1.TLV
     encapsulated: EncapsulatedContentInfo
     signer_infos: asn1.TLV
+
+
+@asn1.sequence
+class BareSignedFile:
+    """The ContentInfo around BareSignedData."""
+
+    content_type: ObjectIdentifier
+    content: Annotated[BareSignedData, asn1.Explicit(0)]
 
 
 @asn1.sequence
@@ -192,6 +208,14 @@ class SignedDataWithCertificates:
     encapsulated: EncapsulatedContentInfo
     certificates: asn1.TLV
     signer_infos: asn1.TLV
+
+
+@asn1.sequence
+class SignedFileWithCertificates:
+    """The ContentInfo around SignedDataWithCertificates."""
+
+    content_type: ObjectIdentifier
+    content: Annotated[SignedDataWithCertificates, asn1.Explicit(0)]
 
 
 @asn1.sequence
@@ -239,8 +263,6 @@ def tlv(encoded: bytes) -> asn1.TLV:
 
 def members(of: asn1.TLV) -> list[asn1.TLV]:
     """The members of a SET OF; ValueError if it is none or is larger than `SMALL` bytes."""
-    if of.tag_bytes != SET:
-        raise ValueError("no SET")
     if len(of.data) > SMALL:
         raise ValueError("too many members")
     # The library decodes a SET OF only as a field of something.
