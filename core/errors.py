@@ -98,6 +98,9 @@ class Reason(StrEnum):
         "An order for a UNIT warehouse has more units than the property allows.",
     )
     NOTHING_OWED = "NOTHING_OWED", "Nothing of the order is left to request."
+    # An order as it is submitted.
+    ALREADY_SUBMITTED = "ALREADY_SUBMITTED", "The reference was submitted before, with other content."
+    NOT_CSV = "NOT_CSV", "The file is not CSV with the columns that are known."
     # The outcome of an order.
     REJECTED = "REJECTED", "The warehouse rejected a line."
     FRAUD_REJECTED = "FRAUD_REJECTED", "The fraud check at the warehouse rejected the order."

@@ -1,7 +1,7 @@
-"""Statements that enter orders, thousands at a time: staged by COPY, then judged and inserted as sets.
+"""Statements that enter orders, thousands at a time: staged by COPY, then inserted as sets.
 
-The staging tables are of the session and empty at each commit. An order keeps its line number in the
-submitted file as its key in here; its id is drawn as it is staged, so that ids follow the file.
+The staging tables are of the session and empty at each commit. An order's key in here is its line
+number in the submitted file; its id is drawn as it is staged, so that ids follow the file.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 ORDER_COLUMNS = (
     "line, reference, account_id, currency, delivery_method, delivery_instructions, contact_name, "
-    "contact_email, contact_phone, delivery_name, delivery_lines, town, county, post_code, country, "
-    "entered_at"
+    "contact_email, contact_phone, delivery_name, delivery_lines, town, county, post_code, "
+    "country, entered_at"
 )
 """The columns that copy_orders() takes; entered_at may be null, which means now."""
 ITEM_COLUMNS = "line, item_no, product_code, quantity, unit_price, warehouse_id"
@@ -83,7 +83,7 @@ def copy_items(conn: psycopg.Connection, text: bytes) -> None:
 
 
 def insert_orders(conn: psycopg.Connection) -> int:
-    """Insert the staged orders as New, but those whose reference is known or staged twice; how many.
+    """Insert the staged orders whose reference is not known, once each, as New; how many.
 
     Sorted by reference, so that two sessions that enter the same orders wait rather than deadlock.
     """

@@ -151,7 +151,7 @@ class FileFilter:
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """A generic file in a list; `id` is ours of an inbound one, the identifier of an outbound one."""
+    """A generic file in a list; `id` is our number of an inbound one, else its identifier."""
 
     direction: str
     id: int

@@ -1,8 +1,8 @@
 """Statements with which the console moves one order: hold, release, cancel, regenerate.
 
-lock() comes first in a transaction; standing() then decides in a statement of its own, since the one
-that waited for the lock still sees what was before. Sealing locks the same rows: who comes second
-sees what the first has done.
+lock() comes first in a transaction; standing() then decides in a statement of its own, since the
+one that waited for the lock still sees what was before. Sealing locks the same rows: who comes
+second sees what the first has done.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Standing:
 
 
 def find(conn: psycopg.Connection, *, identity: int | None, reference: str | None) -> list[int]:
-    """The ids of the orders with this id or this reference: two, if one has the other's id as its."""
+    """The ids of the orders with this id or this reference: two, if these are not the same."""
     rows = conn.execute(
         """
         select id from sales_order where reference = %(reference)s
@@ -111,7 +111,7 @@ def release_hold(conn: psycopg.Connection, order: int, kind: str, reason: str | 
     return conn.execute(
         """
         update order_hold
-           set released_at = now(), released_by = concat_ws(': ', acting(), %(reason)s::text)
+           set released_at = now(), released_by = acting(), release_reason = %(reason)s
          where order_id = %(order)s and kind = %(kind)s and released_at is null
         """,
         {"order": order, "kind": kind, "reason": reason},
@@ -140,6 +140,20 @@ def cancel_lines(conn: psycopg.Connection, order: int) -> None:
         """,
         {"order": order},
     )
+
+
+def settled_as(conn: psycopg.Connection, order: int) -> str:
+    """The status of an order that has nothing open any more, as the Dispatch job would settle it."""
+    row = conn.execute(
+        """
+        select case when bool_or(rejected > 0 and not superseded) then 'ERROR'
+                    when bool_or(dispatched > 0) then 'COMPLETE' else 'CANCELLED' end
+          from request_line where order_id = %(order)s
+        """,
+        {"order": order},
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def unqueue(conn: psycopg.Connection, order: int) -> None:

@@ -33,7 +33,7 @@ PARTS = {
           from request_line l where l.order_id = %(order)s order by l.id
     """,
     "holds": """
-        select kind, reason, placed_at, placed_by, released_at, released_by
+        select kind, reason, placed_at, placed_by, released_at, released_by, release_reason
           from order_hold where order_id = %(order)s order by id
     """,
     "history": """
@@ -54,8 +54,9 @@ PARTS = {
          where d.order_id = %(order)s order by b.id
     """,
     "dispatches": """
-        select d.batch_id as batch, b.warehouse_id as warehouse, d.sequence, d.dispatch_id, d.status,
-               d.dispatched_at, d.carrier, d.tracking, d.reason, d.sentence, d.errors, d.applied_at,
+        select d.batch_id as batch, b.warehouse_id as warehouse, d.sequence, d.dispatch_id,
+               d.status, d.dispatched_at, d.carrier, d.tracking, d.reason, d.sentence,
+               d.errors, d.applied_at,
                f.id as file_id, f.partner_name as file, f.received_at
           from dispatch_detail d
           join batch b on b.id = d.batch_id
@@ -70,14 +71,15 @@ PARTS = {
          where d.order_id = %(order)s order by g.batch_id, g.sequence, g.line_no
     """,
     "units": """
-        select u.line_id, u.dispatch_id, u.unit_no, u.product_code, u.serial_number, u.imei, u.iccid,
-               u.attributes, u.active
+        select u.line_id, u.dispatch_id, u.unit_no, u.product_code, u.serial_number, u.imei,
+               u.iccid, u.attributes, u.active
           from dispatched_unit u
          where u.line_id in (select id from request_line where order_id = %(order)s)
          order by u.line_id, u.dispatch_id, u.unit_no
     """,
     "charges": """
-        select line_id, dispatch_id, product_code, quantity, unit_price, amount, currency, charged_at
+        select line_id, dispatch_id, product_code, quantity, unit_price, amount, currency,
+               charged_at
           from charge where order_id = %(order)s order by charged_at, line_id
     """,
 }

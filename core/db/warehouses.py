@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from psycopg.rows import class_row
 
+from core.errors import Reason
+
 if TYPE_CHECKING:
     import psycopg
-
-    from core.errors import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,19 @@ def all_warehouses(conn: psycopg.Connection) -> list[Warehouse]:
 
 
 def hold(conn: psycopg.Connection, warehouse: str, reason: Reason) -> bool:
-    """Stop sealing and loading for a warehouse; False if it stands already."""
+    """Stop sealing and loading for a warehouse; False if it is held already.
+
+    That the database has lost commits takes the place of any other reason: it outlives them.
+    """
     cursor = conn.execute(
         "update warehouse set held_reason = %(reason)s, held_at = now() "
-        "where id = %(warehouse)s and held_reason is distinct from %(reason)s",
-        {"warehouse": warehouse, "reason": reason.value},
+        "where id = %(warehouse)s and (held_reason is null or %(graver)s "
+        "                              and held_reason <> %(reason)s)",
+        {
+            "warehouse": warehouse,
+            "reason": reason.value,
+            "graver": reason is Reason.DATABASE_OLDER_THAN_FILES,
+        },
     )
     return cursor.rowcount == 1
 

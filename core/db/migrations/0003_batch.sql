@@ -117,5 +117,6 @@ create table inbound_file (
 -- Only an accepted file blocks its repeat. These rows are never purged.
 create unique index inbound_file_accepted on inbound_file (payload_sha256, signer)
     where status in ('LOADED', 'ARCHIVED');
+create index inbound_file_batch on inbound_file (batch_id);
 create index inbound_file_unfinished on inbound_file (warehouse_id) where status in ('CLAIMED', 'LOADED');
 create index inbound_file_quarantined on inbound_file (status_at) where status = 'QUARANTINED';

@@ -62,14 +62,11 @@ create trigger order_history_kept before update or delete on order_history
 -- FOR SHARE, so that an item cannot slip in while another session moves the order on from New.
 create function order_item_fixed() returns trigger
 language plpgsql security definer set search_path = public, pg_temp as $$
-declare
-    moved bigint;
 begin
-    select count(*) into moved from (
-        select o.status from sales_order o
-         where o.id in (select order_id from changed_row) order by o.id for share) locked
-     where locked.status <> 'NEW';
-    if moved > 0 then
+    -- Lock first, decide in the next statement: in one, the planner would lock only what it decides on.
+    perform 1 from sales_order where id in (select order_id from changed_row) order by id for share;
+    if exists (select from sales_order
+                where id in (select order_id from changed_row) and status <> 'NEW') then
         raise exception 'the items of an order are fixed once it has left New'
             using errcode = 'integrity_constraint_violation', constraint = 'order_item_fixed';
     end if;

@@ -75,5 +75,9 @@ grant insert, update on warehouse, product, sales_order, order_item, order_hold 
 grant update on batch, inbound_file, outbound_file, request_line, request_line_share
     to sales_order_console;
 grant insert, delete on request_queue, request_detail to sales_order_console;
-grant insert on request_line, request_line_share, batch, outbound_file to sales_order_console;
-grant usage on all sequences in schema public to sales_order_console;
+grant insert on request_line, request_line_share, batch, outbound_file, inbound_file
+    to sales_order_console;
+-- When the database has lost commits (reconcile --adopt): what it made anew instead goes, and its
+-- counters are moved past what was sent.
+grant delete on request_line, request_line_share, outbound_file to sales_order_console;
+grant usage, select, update on all sequences in schema public to sales_order_console;
