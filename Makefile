@@ -21,7 +21,7 @@ test: $(V)/ready ## all tests but those that take the whole of the real input
 	$(PYTEST) $(ARGS)
 
 test-full: $(V)/ready ## the tests that take the whole of the real input
-	$(PYTEST) -m full $(ARGS)
+	$(PYTEST) -m full -rP $(ARGS)
 
 check: $(V)/ready ## style, types, who imports whom, and that pins name no address
 	$(V)/bin/ruff check .

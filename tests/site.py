@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from console.standin import PRESETS, StandIn
-from console.standin.partner import SENDER
+from console.standin.post import SENDER
 from core import config, envelope
 from core.daemon import run
 from core.directory import Inbound, Outbound
@@ -180,5 +180,5 @@ class Site:
 
     def rows(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """All rows, as the owner sees them."""
-        cursor: psycopg.Cursor[Any] = self.owner.execute(statement, parameters)  # type: ignore[call-overload]
+        cursor: psycopg.Cursor[Any] = self.owner.execute(statement, parameters)
         return cursor.fetchall()

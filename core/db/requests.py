@@ -73,7 +73,9 @@ def requeue_held(conn: psycopg.Connection, batch: int, warehouse: str) -> int:
           join sales_order o on o.id = h.order_id
           join lateral (select * from request_size z
                          where z.order_id = h.order_id and z.generation = h.generation
-                           and z.warehouse_id = %(warehouse)s) s on true
+                           and z.warehouse_id = %(warehouse)s
+                        -- An offset keeps it an order's own look: else all lines are summed up.
+                        offset 0) s on true
         """,
         {"batch": batch, "warehouse": warehouse},
     ).rowcount
@@ -104,9 +106,11 @@ def line_rows(conn: psycopg.Connection, batch: int, warehouse: str) -> list[tupl
                    o.currency, l.serialised, p.attributes
               from request_detail d
               join sales_order o on o.id = d.order_id
-              join request_line l on l.order_id = d.order_id and l.generation = d.generation
+             cross join lateral (select * from request_line where order_id = d.order_id
+                                    and generation = d.generation
+                                    and warehouse_id = %(warehouse)s offset 0) l
               join product p on p.code = l.product_code
-             where d.batch_id = %(batch)s and l.warehouse_id = %(warehouse)s
+             where d.batch_id = %(batch)s
              order by d.sequence, l.id
             """,
             {"batch": batch, "warehouse": warehouse},
@@ -159,8 +163,11 @@ def manifest_rows(conn: psycopg.Connection, batch: int, warehouse: str) -> list[
                    (select array_agg(array[s.item_no, s.quantity] order by s.item_no)
                       from request_line_share s where s.line_id = l.id) end
           from request_detail d
-          join request_line l on l.order_id = d.order_id and l.generation = d.generation
-         where d.batch_id = %(batch)s and l.warehouse_id = %(warehouse)s
+         -- The offset keeps it a look through the index for each order, whatever the statistics say.
+         cross join lateral (select * from request_line where order_id = d.order_id
+                                and generation = d.generation
+                                and warehouse_id = %(warehouse)s offset 0) l
+         where d.batch_id = %(batch)s
          order by d.sequence, l.id
         """,
         {"batch": batch, "warehouse": warehouse},
@@ -221,11 +228,11 @@ def record_published(conn: psycopg.Connection, file: int) -> None:
     )
 
 
-def not_taken(conn: psycopg.Connection, warehouse: str) -> list[tuple[int, str]]:
-    """(identifier, name) of the published files that the partner was not yet seen to take."""
+def not_taken(conn: psycopg.Connection, warehouse: str) -> list[tuple[int, str, UUID]]:
+    """(identifier, name, tree) of the published files that the partner was not yet seen to take."""
     return conn.execute(
         """
-        select id, name from outbound_file
+        select id, name, tree_id from outbound_file
          where warehouse_id = %(warehouse)s and published_at is not null and taken_at is null
         """,
         {"warehouse": warehouse},
