@@ -99,7 +99,10 @@ class Reason(StrEnum):
     )
     NOTHING_OWED = "NOTHING_OWED", "Nothing of the order is left to request."
     # An order as it is submitted.
-    ALREADY_SUBMITTED = "ALREADY_SUBMITTED", "The reference was submitted before, with other content."
+    ALREADY_SUBMITTED = (
+        "ALREADY_SUBMITTED",
+        "The reference was submitted before, with other content.",
+    )
     NOT_CSV = "NOT_CSV", "The file is not CSV with the columns that are known."
     # The outcome of an order.
     REJECTED = "REJECTED", "The warehouse rejected a line."

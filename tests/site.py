@@ -139,7 +139,7 @@ class Site:
         )
 
     def order(self, *items: tuple[Any, ...], submit: bool = True, **columns: Any) -> int:
-        """An order of (product, quantity, price[, warehouse]) items, entered as CMP would in SQL."""
+        """An order of (product, quantity, price[, warehouse]) items, entered as CMP does in SQL."""
         values = {
             "account_id": 4711,
             "currency": "GBP",

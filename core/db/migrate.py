@@ -59,7 +59,8 @@ def migrate(conn: psycopg.Connection) -> list[str]:
     try:
         conn.execute(
             "create table if not exists schema_migration (number integer primary key, "
-            "name text not null, sha256 text not null, applied_at timestamptz not null default now())"
+            "name text not null, sha256 text not null, "
+            "applied_at timestamptz not null default now())"
         )
         applied = _applied(conn)
         wanted = migrations()

@@ -143,7 +143,7 @@ def cancel_lines(conn: psycopg.Connection, order: int) -> None:
 
 
 def settled_as(conn: psycopg.Connection, order: int) -> str:
-    """The status of an order that has nothing open any more, as the Dispatch job would settle it."""
+    """The status of an order that has nothing open any more, by the rule of settlement."""
     row = conn.execute(
         """
         select case when bool_or(rejected > 0 and not superseded) then 'ERROR'

@@ -237,7 +237,7 @@ def test_serials_are_printable_ascii(name: str, value: str) -> None:
 def test_no_units(units: list[Any] | None) -> None:
     """No units, or an empty list of them, are no columns."""
     row = _line(units=units) if units is not None else _line()
-    assert row[6:] == (None, None, None, None, 0)
+    assert row[6:] == (None, None, None, None, 0, [], None)
 
 
 def test_integers_written_as_doubles() -> None:
@@ -322,9 +322,9 @@ def test_the_digest_is_for_ever() -> None:
 
 
 def test_rows_are_ready_for_copy() -> None:
-    """Both kinds of row can be written as COPY text as they are, eleven and nine columns wide."""
+    """Both kinds of row can be written as COPY text, thirteen and nine columns wide."""
     document = read_dispatch(dispatch(record(lines=TWO_LINES, carrier="a\\b")), "LONDON")
     details, lines = copytext.encode(document.detail_rows), copytext.encode(document.line_rows)
     assert [line.count(b"\t") for line in details.splitlines()] == [8]
-    assert [line.count(b"\t") for line in lines.splitlines()] == [10, 10, 10]
+    assert [line.count(b"\t") for line in lines.splitlines()] == [12, 12, 12]
     assert rb"a\\b" in details
