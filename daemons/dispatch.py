@@ -194,16 +194,16 @@ class _Job:
         self, records: Sequence[Record], verdicts: Verdicts
     ) -> tuple[dict[int, tuple[Reason, str]], Counter[str]]:
         """Apply the good records, or change nothing and tell which of them the database refuses."""
-        whole = Range(
-            self._batch.id, self._batch.warehouse_id, records[0].sequence, records[-1].sequence
-        )
+        whole = self._range([one.sequence for one in records])
         with self._conn.transaction() as attempt:
             self._mark(verdicts)
             try:
                 with self._conn.transaction():
                     settled = self._effects(whole)
             except (psycopg.IntegrityError, psycopg.DataError) as error:
-                culprits = self._culprits(error, whole)
+                out = {one.sequence for one in verdicts.refused} | set(verdicts.repeated)
+                good = [one.sequence for one in records if one.sequence not in out]
+                culprits = self._culprits(error, good)
                 raise psycopg.Rollback(attempt) from error
             else:
                 self.repeated = len(verdicts.repeated)
@@ -222,34 +222,38 @@ class _Job:
         conn = self._conn
         if applying.insert_dispatches(conn, of) == 0:
             return Counter()
-        applying.count_on_lines(conn, of)
-        applying.count_on_items(conn, of)
         applying.count_on_shares(conn, of)
-        applying.insert_units(conn, of)
-        self.charges = applying.insert_charges(conn, of)
+        self.charges = applying.apply_lines(conn, of)
         settled = applying.settle(conn, of)
         applying.record_applied(conn, of)
         return Counter(settled)
 
-    def _culprits(self, error: psycopg.Error, of: Range) -> dict[int, tuple[Reason, str]]:
-        """The records of a refused range that the database cannot take, each with its reason."""
+    def _culprits(
+        self, error: psycopg.Error, good: Sequence[int]
+    ) -> dict[int, tuple[Reason, str]]:
+        """Of the good records those that the database cannot take, each with its reason."""
         if (error.diag.constraint_name or "").startswith("dispatched_unit_"):
-            conflicts = applying.serial_conflicts(self._conn, of)
+            conflicts = applying.serial_conflicts(self._conn, self._range(good))
             if culprits := domain.judge_serials(conflicts):
                 return culprits
-        return dict.fromkeys(self._bisect(of), (Reason.RECORD_FAILED, Reason.RECORD_FAILED.meaning))
+        # Where each could be taken alone but not all together, the last one goes.
+        failing = self._bisect(good) or [good[-1]]
+        return dict.fromkeys(failing, (Reason.RECORD_FAILED, Reason.RECORD_FAILED.meaning))
 
-    def _bisect(self, of: Range) -> list[int]:
+    def _bisect(self, good: Sequence[int]) -> list[int]:
         """The sequences that fail by themselves, found by halving; nothing stays applied."""
         try:
             with self._conn.transaction(force_rollback=True):
-                self._effects(of)
+                self._effects(self._range(good))
         except (psycopg.IntegrityError, psycopg.DataError):
-            if of.low == of.high:
-                return [of.low]
-            first, second = of.halves()
-            return self._bisect(first) + self._bisect(second) or [of.high]
+            if len(good) == 1:
+                return list(good)
+            middle = len(good) // 2
+            return self._bisect(good[:middle]) + self._bisect(good[middle:])
         return []
+
+    def _range(self, sequences: Sequence[int]) -> Range:
+        return Range(self._batch.id, self._batch.warehouse_id, sequences[0], sequences[-1])
 
 
 def build(properties: Properties) -> Daemon:

@@ -145,6 +145,8 @@ class Extract:
             self._excused.add(batch.id)
             if isinstance(error, psycopg.Error):
                 raise
+            # In the row too, for the other processes, and this one once it is started anew.
+            batches.excuse(conn, batch.id)
             if self._rota.failed(batch.warehouse_id):
                 log.emit(Event.WAREHOUSE_RESTS, why=log.one_line(error))
             return False
@@ -176,6 +178,9 @@ class Extract:
                 self._tree.unseal(batch.warehouse_id, batch.id)
             requests.set_record_count(conn, batch.id, len(orders))
             batches.move(conn, batch.id, SEALED if file else PUBLISHED)
+            if file is not None:
+                # Its publication begins at once, without another look at the batch.
+                batches.count_attempt(conn, batch.id, afresh=True)
         if file is None:
             log.emit(Event.BATCH_EMPTY, cancelled=cancelled, held=held)
             return
@@ -281,8 +286,16 @@ class Watch:
             if warehouse.held_reason == Reason.WORK_TREE_CHANGED:
                 self._release(conn, warehouse.id)
             waiting = requests.not_taken(conn, warehouse.id)
-            present = self._tree.present(warehouse.id) if waiting else set()
-            taken = [(identifier, name) for identifier, name in waiting if name not in present]
+            if not waiting:
+                continue
+            present = self._tree.present(warehouse.id)
+            # Asked after the look: a tree that is away, or another one, has no file of ours taken.
+            mounted = self._tree.tree_id()
+            taken = [
+                (identifier, name)
+                for identifier, name, tree in waiting
+                if name not in present and tree == mounted
+            ]
             if taken:
                 requests.record_taken(conn, [identifier for identifier, _ in taken])
             for _, name in taken:

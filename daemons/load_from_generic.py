@@ -116,8 +116,6 @@ class Load:
         ]
         for name, number in self._rota.order(waiting):
             with connect.turn(conn, Turn.LOAD, number) as mine:
-                if mine and name in loaded:
-                    self._finish(conn, name)
                 if mine and self._serve(conn, name):
                     return True
         return False
@@ -135,6 +133,7 @@ class Load:
     def _serve(self, conn: psycopg.Connection, warehouse: str) -> bool:
         """Go on with what is claimed, else claim the oldest file; False if it has to rest."""
         try:
+            self._finish(conn, warehouse)
             claim = self._next_claim(warehouse)
             if claim is None:
                 return False
@@ -212,8 +211,11 @@ class Load:
             self._load(conn, file, received_at)
         except Reject as refusal:
             self._quarantine(conn, file, refusal.reason, refusal.sentence)
-        except SURROUNDINGS:
+        except SURROUNDINGS as error:
             self._excused.add(file.claim_name)
+            if not isinstance(error, psycopg.Error):
+                # In the row too, for the other processes, and this one once it is started anew.
+                inbound.excuse(conn, file.id)
             raise
         except Exception as error:  # noqa: BLE001  # our bug: this file is set aside, the rest goes on
             log.emit(Event.UNIT_FAILED, why=log.one_line(error), error=error)

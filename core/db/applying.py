@@ -1,7 +1,7 @@
 """Statements of the Dispatch job that take effect: over the good records of a range at once.
 
 A good record is one of the batch that is neither applied nor refused. Each statement takes the
-batch and a range of sequences, so that a range whose data the database refuses can be halved.
+batch and a range of sequences, so that records whose data the database refuses can be halved.
 """
 
 from __future__ import annotations
@@ -22,14 +22,6 @@ class Range:
     low: int
     high: int
 
-    def halves(self) -> tuple[Range, Range]:
-        """The range cut in two."""
-        middle = (self.low + self.high) // 2
-        return (
-            Range(self.batch, self.warehouse, self.low, middle),
-            Range(self.batch, self.warehouse, middle + 1, self.high),
-        )
-
     @property
     def parameters(self) -> dict[str, object]:
         """The named parameters that every statement here takes."""
@@ -41,14 +33,18 @@ class Range:
         }
 
 
-_GOOD_LINES = """
-              from dispatch_line l
-              join dispatch_detail d on d.batch_id = l.batch_id and d.sequence = l.sequence
-             where l.batch_id = %(batch)s and d.batch_id = %(batch)s
+_GOOD = """where l.batch_id = %(batch)s and d.batch_id = %(batch)s
                and l.sequence between %(low)s and %(high)s
                and d.sequence between %(low)s and %(high)s
-               and d.applied_at is null and d.reason is null
+               and d.applied_at is null and d.reason is null"""
+_GOOD_LINES = f"""
+              from dispatch_line l
+              join dispatch_detail d on d.batch_id = l.batch_id and d.sequence = l.sequence
+             {_GOOD}
 """
+_EFFECT = """coalesce(sum(quantity) filter (where status = 'DISPATCHED'), 0) as dispatched,
+                   coalesce(sum(quantity) filter (where status = 'CANCELLED'), 0) as cancelled,
+                   coalesce(sum(quantity) filter (where status = 'REJECTED'), 0) as rejected"""
 
 
 def insert_dispatches(conn: psycopg.Connection, of: Range) -> int:
@@ -68,53 +64,72 @@ def insert_dispatches(conn: psycopg.Connection, of: Range) -> int:
     ).rowcount
 
 
-def count_on_lines(conn: psycopg.Connection, of: Range) -> None:
-    """Add to the counters of the request lines."""
-    conn.execute(
-        f"""
-        update request_line r
-           set dispatched = r.dispatched + e.dispatched,
-               cancelled = r.cancelled + e.cancelled,
-               rejected = r.rejected + e.rejected,
-               back_ordered_at = case when e.waiting > 0 then now() else r.back_ordered_at end
-          from (
-            select l.line_id,
-                   coalesce(sum(l.quantity) filter (where l.status = 'DISPATCHED'), 0)
-                       as dispatched,
-                   coalesce(sum(l.quantity) filter (where l.status = 'CANCELLED'), 0) as cancelled,
-                   coalesce(sum(l.quantity) filter (where l.status = 'REJECTED'), 0) as rejected,
-                   count(*) filter (where l.status = 'BACK_ORDERED') as waiting
-              {_GOOD_LINES}
-             group by l.line_id) e
-         where r.id = e.line_id
-        """,  # noqa: S608  # a constant of ours
-        of.parameters,
-    )
+def apply_lines(conn: psycopg.Connection, of: Range) -> int:
+    """Let the lines take effect but for merged items; how many charges.
 
+    Counts on request lines and on the items behind unmerged ones, records the numbers of each
+    dispatched unit, and bills each dispatched line of a billable product: quantity times price as
+    ordered. One statement, so that what a record says is looked up once; each part joins it with
+    tables by their keys, and no part with another.
 
-def count_on_items(conn: psycopg.Connection, of: Range) -> None:
-    """Add to the counters of the items that stand behind unmerged lines."""
-    conn.execute(
+    psycopg.errors.UniqueViolation says that a unit's number is active already: serial_conflicts()
+    tells which records carry it.
+    """
+    row = conn.execute(
         f"""
-        update order_item i
-           set open_quantity = i.open_quantity - e.dispatched - e.cancelled - e.rejected,
-               dispatched_quantity = i.dispatched_quantity + e.dispatched,
-               cancelled_quantity = i.cancelled_quantity + e.cancelled
-          from (
-            select r.order_id, r.item_no,
-                   coalesce(sum(g.quantity) filter (where g.status = 'DISPATCHED'), 0)
-                       as dispatched,
-                   coalesce(sum(g.quantity) filter (where g.status = 'CANCELLED'), 0) as cancelled,
-                   coalesce(sum(g.quantity) filter (where g.status = 'REJECTED'), 0) as rejected
-              from (select l.line_id, l.status, l.quantity {_GOOD_LINES}
-                       and l.status <> 'BACK_ORDERED') g
-              join request_line r on r.id = g.line_id
-             where r.item_no is not null
-             group by r.order_id, r.item_no) e
-         where i.order_id = e.order_id and i.item_no = e.item_no
-        """,  # noqa: S608  # a constant of ours
+        with good as materialized (
+            select l.line_id, l.status, l.quantity, l.unit_count, l.serial_numbers, l.imeis,
+                   l.iccids, l.extras, d.dispatch_id, r.order_id, r.item_no, r.warehouse_id,
+                   r.product_code, r.unit_price, r.billable
+              from dispatch_detail d
+              join dispatch_line l on l.batch_id = d.batch_id and l.sequence = d.sequence
+              join request_line r on r.id = l.line_id
+             {_GOOD}
+        ), counted as (
+            update request_line r
+               set dispatched = r.dispatched + e.dispatched,
+                   cancelled = r.cancelled + e.cancelled,
+                   rejected = r.rejected + e.rejected,
+                   back_ordered_at = case when e.waiting then now() else r.back_ordered_at end
+              from (select line_id, {_EFFECT}, bool_or(status = 'BACK_ORDERED') as waiting
+                      from good group by line_id) e
+             where r.id = e.line_id
+        ), counted_on_item as (
+            update order_item i
+               set open_quantity = i.open_quantity - e.dispatched - e.cancelled - e.rejected,
+                   dispatched_quantity = i.dispatched_quantity + e.dispatched,
+                   cancelled_quantity = i.cancelled_quantity + e.cancelled
+              from (select order_id, item_no, {_EFFECT}
+                      from good where item_no is not null and status <> 'BACK_ORDERED'
+                     group by order_id, item_no) e
+             where i.order_id = e.order_id and i.item_no = e.item_no
+        ), recorded as (
+            insert into dispatched_unit (line_id, dispatch_id, unit_no, order_id, warehouse_id,
+                                         product_code, serial_number, imei, iccid, attributes)
+            select g.line_id, g.dispatch_id, u.unit_no, g.order_id, g.warehouse_id, g.product_code,
+                   u.serial_number, u.imei, u.iccid, g.extras -> (u.unit_no::integer - 1)
+              from good g
+             cross join lateral unnest(g.serial_numbers, g.imeis, g.iccids,
+                                       array_fill(null::text, array[g.unit_count]))
+                   with ordinality as u (serial_number, imei, iccid, filler, unit_no)
+             where g.status = 'DISPATCHED' and g.unit_count > 0
+             order by u.serial_number
+        ), billed as (
+            insert into charge (warehouse_id, dispatch_id, line_id, order_id, account_id,
+                                product_code, quantity, unit_price, amount, currency)
+            select g.warehouse_id, g.dispatch_id, g.line_id, g.order_id, o.account_id,
+                   g.product_code, g.quantity, g.unit_price, g.quantity * g.unit_price, o.currency
+              from good g
+              join sales_order o on o.id = g.order_id
+             where g.status = 'DISPATCHED' and g.billable
+            returning 1
+        )
+        select count(*) from billed
+        """,  # noqa: S608  # constants of ours
         of.parameters,
-    )
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def count_on_shares(conn: psycopg.Connection, of: Range) -> None:
@@ -163,31 +178,6 @@ def count_on_shares(conn: psycopg.Connection, of: Range) -> None:
     )
 
 
-def insert_units(conn: psycopg.Connection, of: Range) -> None:
-    """Record the numbers of each dispatched unit.
-
-    psycopg.errors.UniqueViolation says that one of them is active already: serial_conflicts()
-    tells which records carry it.
-    """
-    conn.execute(
-        f"""
-        insert into dispatched_unit (line_id, dispatch_id, unit_no, order_id, warehouse_id,
-                                     product_code, serial_number, imei, iccid, attributes)
-        select g.line_id, g.dispatch_id, u.unit_no, r.order_id, r.warehouse_id, r.product_code,
-               u.serial_number, u.imei, u.iccid, g.extras -> (u.unit_no::integer - 1)
-          from (select l.line_id, d.dispatch_id, l.serial_numbers, l.imeis, l.iccids, l.extras,
-                       l.unit_count
-                {_GOOD_LINES} and l.status = 'DISPATCHED' and l.unit_count > 0) g
-          join request_line r on r.id = g.line_id
-         cross join lateral unnest(g.serial_numbers, g.imeis, g.iccids,
-                                   array_fill(null::text, array[g.unit_count]))
-               with ordinality as u (serial_number, imei, iccid, filler, unit_no)
-         order by u.serial_number
-        """,  # noqa: S608  # a constant of ours
-        of.parameters,
-    )
-
-
 def serial_conflicts(conn: psycopg.Connection, of: Range) -> list[tuple[int, str, bool]]:
     """The numbers of good records that are active, or stand in more than one place of the range.
 
@@ -227,24 +217,6 @@ def serial_conflicts(conn: psycopg.Connection, of: Range) -> list[tuple[int, str
     ).fetchall()
 
 
-def insert_charges(conn: psycopg.Connection, of: Range) -> int:
-    """Bill each dispatched line of a billable product: quantity times price as ordered; how many."""
-    return conn.execute(
-        f"""
-        insert into charge (warehouse_id, dispatch_id, line_id, order_id, account_id, product_code,
-                            quantity, unit_price, amount, currency)
-        select r.warehouse_id, g.dispatch_id, r.id, r.order_id, o.account_id, r.product_code,
-               g.quantity, r.unit_price, g.quantity * r.unit_price, o.currency
-          from (select l.line_id, d.dispatch_id, l.quantity
-                {_GOOD_LINES} and l.status = 'DISPATCHED') g
-          join request_line r on r.id = g.line_id
-          join sales_order o on o.id = r.order_id
-         where r.billable
-        """,  # noqa: S608  # a constant of ours
-        of.parameters,
-    ).rowcount
-
-
 def settle(conn: psycopg.Connection, of: Range) -> dict[str, int]:
     """Settle the orders all of whose lines are settled now; how many went to each status.
 
@@ -269,11 +241,12 @@ def settle(conn: psycopg.Connection, of: Range) -> dict[str, int]:
                    status = case when x.rejected then 'ERROR'
                                  when x.dispatched then 'COMPLETE' else 'CANCELLED' end,
                    status_reason = case
-                       when x.rejected then
-                            case when exists (
-                                select from dispatch_detail d
+                       -- A limit keeps it one order's look: else all details ever are read.
+                       when x.rejected then coalesce((
+                                select 'FRAUD_REJECTED' from dispatch_detail d
                                  where d.order_id = o.id and d.status = 'FRAUD_REJECTED'
-                                   and d.reason is null) then 'FRAUD_REJECTED' else 'REJECTED' end
+                                   and d.reason is null
+                                 limit 1), 'REJECTED')
                        when not x.dispatched then 'cancelled by the warehouse' end
               from outcome x
              where o.id = x.order_id

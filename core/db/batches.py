@@ -112,6 +112,14 @@ def count_attempt(conn: psycopg.Connection, batch: int, *, afresh: bool) -> int:
     return int(row[0])
 
 
+def excuse(conn: psycopg.Connection, batch: int) -> None:
+    """Forget an attempt that ended in an error which was handled."""
+    conn.execute(
+        "update batch set attempts = attempts - 1 where id = %(batch)s and attempts > 0",
+        {"batch": batch},
+    )
+
+
 def move(
     conn: psycopg.Connection,
     batch: int,
@@ -120,7 +128,7 @@ def move(
     reason: str | None = None,
     sentence: str | None = None,
 ) -> None:
-    """Move a locked batch to a stage, its attempts forgotten; the database refuses illegal moves."""
+    """Move a locked batch to a stage, its attempts forgotten; illegal moves are refused."""
     conn.execute(
         """
         update batch set stage = %(stage)s, stage_status = %(status)s, stage_at = now(),

@@ -74,6 +74,14 @@ def begin(
     return row
 
 
+def excuse(conn: psycopg.Connection, file: int) -> None:
+    """Forget an attempt that ended in an error which was handled."""
+    conn.execute(
+        "update inbound_file set attempts = attempts - 1 where id = %(file)s and attempts > 0",
+        {"file": file},
+    )
+
+
 def unfinished(conn: psycopg.Connection, warehouse: str) -> list[InboundFile]:
     """The warehouse's files that are claimed or loaded and not archived."""
     with conn.cursor(row_factory=class_row(InboundFile)) as cursor:

@@ -190,6 +190,39 @@ def item_counters(conn: psycopg.Connection, among: list[int] | None) -> list[Fou
     )
 
 
+def item_not_requested(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
+    """Items of requested orders of which a part was neither requested nor answered."""
+    return _found(
+        conn,
+        """
+        with refused as (
+            select order_id, item_no, sum(rejected) as rejected from (
+                select order_id, item_no, rejected from request_line
+                 where item_no is not null and rejected > 0 and not superseded
+                   and (%(among)s::bigint[] is null or order_id = any(%(among)s))
+                union all
+                select s.order_id, s.item_no, s.rejected
+                  from request_line_share s join request_line l on l.id = s.line_id
+                 where s.rejected > 0 and not l.superseded
+                   and (%(among)s::bigint[] is null or s.order_id = any(%(among)s))) part
+             group by order_id, item_no
+        )
+        select i.order_id, null,
+               format('item %%s of %%s has open %%s, dispatched %%s, cancelled %%s, rejected %%s',
+                      i.item_no, i.quantity, i.open_quantity, i.dispatched_quantity,
+                      i.cancelled_quantity, coalesce(r.rejected, 0))
+          from order_item i
+          join sales_order o on o.id = i.order_id
+          left join refused r on r.order_id = i.order_id and r.item_no = i.item_no
+         where o.status in ('AWAITING_DISPATCH', 'COMPLETE')
+           and (%(among)s::bigint[] is null or i.order_id = any(%(among)s))
+           and i.quantity <> i.open_quantity + i.dispatched_quantity + i.cancelled_quantity
+                             + coalesce(r.rejected, 0)
+        """,
+        among,
+    )
+
+
 def line_counters(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
     """Request lines whose counters are unlike the records applied to them.
 
@@ -280,7 +313,8 @@ def charges_missing(conn: psycopg.Connection, among: list[int] | None) -> list[F
         conn,
         """
         select x.order_id, x.warehouse_id,
-               format('line %%s, dispatch %%s: %%s dispatched', l.line_id, x.dispatch_id, l.quantity)
+               format('line %%s, dispatch %%s: %%s dispatched', l.line_id, x.dispatch_id,
+                      l.quantity)
           from dispatch x
           join dispatch_line l on l.batch_id = x.batch_id and l.sequence = x.sequence
           join request_line r on r.id = l.line_id

@@ -132,7 +132,7 @@ def sent_files(conn: psycopg.Connection, warehouse: str) -> list[SentFile]:
 
 
 def unsealed(conn: psycopg.Connection, warehouse: str) -> set[int]:
-    """The request batches that wait to be sealed or were set aside before: `work` may have a leftover."""
+    """The request batches that were not sealed: `work` may have what an attempt left."""
     rows = conn.execute(
         """
         select b.id from batch b

@@ -109,7 +109,7 @@ def line_rows(conn: psycopg.Connection, batch: int, warehouse: str) -> list[tupl
              cross join lateral (select * from request_line where order_id = d.order_id
                                     and generation = d.generation
                                     and warehouse_id = %(warehouse)s offset 0) l
-              join product p on p.code = l.product_code
+             cross join lateral (select * from product where code = l.product_code offset 0) p
              where d.batch_id = %(batch)s
              order by d.sequence, l.id
             """,
@@ -163,7 +163,7 @@ def manifest_rows(conn: psycopg.Connection, batch: int, warehouse: str) -> list[
                    (select array_agg(array[s.item_no, s.quantity] order by s.item_no)
                       from request_line_share s where s.line_id = l.id) end
           from request_detail d
-         -- The offset keeps it a look through the index for each order, whatever the statistics say.
+         -- The offset keeps it a look through the index for each order, whatever the planner knows.
          cross join lateral (select * from request_line where order_id = d.order_id
                                 and generation = d.generation
                                 and warehouse_id = %(warehouse)s offset 0) l

@@ -84,9 +84,10 @@ def sync_directory(path: Path) -> None:
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory, if it is not there, and make its name last."""
-    if path.is_dir():
-        return
+    """Make a directory, if it is not there, and make its name last.
+
+    Also if it is there: whoever made it may have ended before its name was synced.
+    """
     with suppress(FileExistsError):
         os.mkdir(path, DIRECTORY_MODE)
     sync_directory(path.parent)

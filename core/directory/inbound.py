@@ -43,6 +43,7 @@ class Inbound:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._lasting: set[Path] = set()
 
     def inbox(self, warehouse: str) -> Path:
         """Where the partner drops its files."""
@@ -60,9 +61,11 @@ class Inbound:
 
     def prepare(self, warehouse: str) -> None:
         """Make the warehouse's directories, if they are not there."""
-        durable.make_directory(self.inbox(warehouse))
-        for area in self.AREAS:
-            durable.make_directory(self.root / area / warehouse)
+        areas = [self.root / area / warehouse for area in self.AREAS]
+        for directory in (self.inbox(warehouse), *areas):
+            if directory not in self._lasting or not directory.is_dir():
+                durable.make_directory(directory)
+                self._lasting.add(directory)
 
     def inboxes(self) -> list[Path]:
         """The partners' directories that are there now."""
@@ -107,6 +110,23 @@ class Inbound:
     def claimed(self, warehouse: str) -> list[str]:
         """The files in `work`, oldest claim first."""
         return self.names("work", warehouse)
+
+    def keep_claims(self, warehouse: str) -> None:
+        """Make the claims found in `work` last, before anything is built on them.
+
+        Whoever claimed them may have ended between the rename and the sync.
+        """
+        durable.sync_directory(self.root / "work" / warehouse)
+        durable.sync_directory(self.inbox(warehouse))
+
+    def was_archived(self, warehouse: str, claim: str) -> bool:
+        """Whether archive() had done all its steps when it was ended; then they last."""
+        work = self.place("work", warehouse, claim)
+        if work.exists() or not self.place("archive", warehouse, claim).exists():
+            return False
+        # The copy had been synced before the claimed file was let go of.
+        durable.sync_directory(work.parent)
+        return True
 
     def names(self, area: str, warehouse: str) -> list[str]:
         """The claimed files in an area, oldest claim first."""
@@ -153,8 +173,8 @@ class Inbound:
     def quarantine(self, warehouse: str, claim: str, reason: Reason, sentence: str) -> None:
         """Set a claimed file aside with its reason beside it."""
         kept = self.place("quarantine", warehouse, claim)
+        # Its name lasts together with that of the file, which is synced after the rename.
         durable.replace(kept.with_name(f"{claim}.reason"), f"{reason}\n{sentence}\n".encode())
-        durable.sync_directory(kept.parent)
         with suppress(FileNotFoundError):
             durable.rename(self.place("work", warehouse, claim), kept)
 
@@ -166,20 +186,22 @@ class Inbound:
         source = self.place(area, warehouse, claim)
         target = self.inbox(warehouse) / requeued_name(claim)
         try:
-            durable.link(source, target)
+            if area == "archive":
+                durable.link(source, target)
+                durable.sync_directory(target.parent)
+            else:
+                # The reason first: without its file nobody would find it again.
+                durable.unlink(source.with_name(f"{claim}.reason"))
+                durable.rename(source, target)
         except FileNotFoundError:
             return False
-        durable.sync_directory(target.parent)
-        if area != "archive":
-            durable.unlink(source)
-            durable.unlink(source.with_name(f"{claim}.reason"))
         return True
 
     def discard(self, warehouse: str, claim: str) -> None:
         """Remove a quarantined file and its reason for good."""
         kept = self.place("quarantine", warehouse, claim)
-        durable.unlink(kept)
         durable.unlink(kept.with_name(f"{claim}.reason"))
+        durable.unlink(kept)
 
     def check(self) -> list[str]:
         """What would keep this tree from working, as sentences; a test file goes through it."""

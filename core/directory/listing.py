@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def sizes(directory: Path) -> dict[str, int]:
-    """Name and size in bytes of every file that is nobody's temporary one; none without directory."""
+    """Name and size in bytes of every file that is no temporary one; none without a directory."""
     found: dict[str, int] = {}
     with suppress(FileNotFoundError), os.scandir(directory) as entries:
         for entry in entries:

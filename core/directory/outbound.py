@@ -40,6 +40,7 @@ class Outbound:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._lasting: set[Path] = set()
 
     def outbox(self, warehouse: str) -> Path:
         """Where the partner takes its files."""
@@ -78,7 +79,9 @@ class Outbound:
             self.root / "work" / warehouse,
             self.root / "archive" / warehouse,
         ):
-            durable.make_directory(directory)
+            if directory not in self._lasting or not directory.is_dir():
+                durable.make_directory(directory)
+                self._lasting.add(directory)
 
     def seal(self, warehouse: str, batch: int, data: bytes) -> None:
         """Write a batch's file into `work`, to last, in place of what an attempt left there."""
@@ -89,6 +92,15 @@ class Outbound:
     def unseal(self, warehouse: str, batch: int) -> None:
         """Remove what an uncommitted attempt left of a batch that needs no file after all."""
         durable.unlink(self.work(warehouse, batch))
+
+    def reseal(self, warehouse: str, batch: int, other: int) -> None:
+        """Give the sealed file of a batch to another batch as well, to last."""
+        durable.link(self.work(warehouse, batch), self.work(warehouse, other))
+        durable.sync_directory(self.work(warehouse, other).parent)
+
+    def drop_copy(self, warehouse: str, name: str) -> None:
+        """Remove the archive's copy of a file that was never published."""
+        durable.unlink(self.archived(warehouse, name))
 
     def publish(self, warehouse: str, batch: int, name: str, manifest: bytes) -> bool:
         """Put copy and manifest into the archive, then the file into the outbox, each to last.

@@ -149,7 +149,8 @@ def _rows(records: Iterable[dict[str, Any]]) -> tuple[list[DetailRow], list[Disp
             # JSON Schema takes 1.0 for an integer (2020-12 core, section 6.3); a column does not.
             quantity = line["quantity"] = int(line["quantity"])
             units = line.get("units", ())
-            imeis = _column(units, "imei")
+            names = {name for unit in units for name in unit}
+            imeis = _column(units, "imei") if "imei" in names else None
             rows.append(
                 DispatchLineRow(
                     sequence,
@@ -158,12 +159,12 @@ def _rows(records: Iterable[dict[str, Any]]) -> tuple[list[DetailRow], list[Disp
                     line["status"],
                     quantity,
                     line.get("reason") or None,
-                    _column(units, "serialNumber"),
+                    _column(units, "serialNumber") if "serialNumber" in names else None,
                     imeis,
-                    _column(units, "iccid"),
-                    _extras(units),
+                    _column(units, "iccid") if "iccid" in names else None,
+                    None if names <= _SERIALS else _extras(units),
                     len(units),
-                    _captured(units),
+                    _captured(units, names),
                     None if imeis is None or _all_imeis(imeis) else Reason.IMEI_INVALID.value,
                 )
             )
@@ -189,13 +190,11 @@ def _column(units: Iterable[dict[str, str]], name: str) -> list[str | None] | No
     return values if any(values) else None
 
 
-def _captured(units: Sequence[dict[str, str]]) -> list[str]:
-    if not units:
-        return []
-    names = {name for name, value in units[0].items() if normalise(value)}
-    for unit in units[1:]:
-        names = {name for name in names if normalise(unit.get(name, ""))}
-    return sorted(names)
+def _captured(units: Sequence[dict[str, str]], names: Iterable[str]) -> list[str]:
+    # Without the capitals of normalise(): a text has them or is empty either way.
+    return [
+        name for name in sorted(names) if all(unit.get(name, "").strip() for unit in units)
+    ]
 
 
 def _all_imeis(values: Iterable[str | None]) -> bool:

@@ -30,7 +30,9 @@ def test_an_order_goes_through(site: Site) -> None:
 
 
 def test_a_lively_warehouse(site: Site) -> None:
-    """Whatever the warehouse answers, each order ends settled and each charge is quantity x price."""
+    """Whatever the warehouse answers, each order ends settled and each charge is quantity x
+    price.
+    """
     orders = [site.order(("PHONE", 2, "499.99"), ("SIM", 3, "1.5"), ("ROUTER", 4, "80"))
               for _ in range(40)]  # fmt: skip
     site.once()

@@ -15,6 +15,14 @@ create table warehouse (
 );
 comment on table warehouse is 'A place that dispatches orders, with the granularity of the request lines that it takes.';
 
+-- What the order-request schema takes: a plain list of names, none of them twice.
+create function are_attribute_names(names text[]) returns boolean
+language sql immutable strict parallel safe as $$
+    select names = '{}' or (array_ndims(names) = 1 and count(*) = count(distinct name)
+                            and bool_and(coalesce(name ~ '^[a-z][A-Za-z0-9]{0,39}$', false)))
+      from unnest(names) as name
+$$;
+
 create table product (
     code text primary key check (char_length(code) between 1 and 64),
     description text not null check (char_length(description) between 1 and 200),
@@ -24,6 +32,6 @@ create table product (
     -- The names of what the warehouse must capture for each unit: serialNumber, imei, iccid, ...
     attributes text[] not null default '{}' check (cardinality(attributes) <= 20),
     check (serialised or attributes = '{}'),
-    check (array_to_string(attributes, ' ') ~ '^([a-z][A-Za-z0-9]{0,39}( |$))*$')
+    check (are_attribute_names(attributes))
 );
 comment on table product is 'The catalogue; warehouse_id serves an item that names no warehouse itself.';

@@ -5,6 +5,9 @@ language plpgsql immutable strict parallel safe as $$
 declare
     one text;
 begin
+    if array_ndims(texts) <> 1 then
+        return false;
+    end if;
     foreach one in array texts loop
         if one is null or char_length(one) not between 1 and longest then
             return false;

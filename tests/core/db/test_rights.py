@@ -1,0 +1,215 @@
+"""Each role can do what its work needs and nothing else."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tests.daemons.desk import Desk
+
+ROLES = ("request_extract", "extract_to_generic", "load_from_generic", "dispatch", "console")
+TABLES = (
+    "warehouse", "product", "sales_order", "order_item", "order_hold", "order_history",
+    "request_line", "request_line_share", "request_queue", "batch", "batch_history",
+    "request_detail", "outbound_file", "inbound_file", "dispatch_detail", "dispatch_line",
+    "dispatch", "dispatched_unit", "charge", "schema_migration",
+)  # fmt: skip
+
+ALLOWED: dict[str, dict[str, set[str]]] = {
+    "request_extract": {
+        "insert": {"request_line", "request_line_share", "request_queue", "batch",
+                   "request_detail"},
+        "delete": {"request_queue"},
+        "update": {"sales_order.status", "sales_order.status_reason", "sales_order.status_at",
+                   "sales_order.generation", "order_item.open_quantity", "batch.record_count",
+                   "request_queue.*"},
+    },
+    "extract_to_generic": {
+        "insert": {"request_queue", "outbound_file"},
+        "delete": {"request_detail"},
+        "update": {"sales_order.status_at", "warehouse.file_sequence", "warehouse.held_reason",
+                   "warehouse.held_at", "batch.stage", "batch.stage_status", "batch.stage_at",
+                   "batch.attempts", "batch.reason", "batch.sentence", "batch.record_count",
+                   "outbound_file.published_at", "outbound_file.taken_at"},
+    },
+    "load_from_generic": {
+        "insert": {"inbound_file", "batch", "dispatch_detail", "dispatch_line"},
+        "delete": set(),
+        "update": {"inbound_file.*", "warehouse.held_reason", "warehouse.held_at"},
+    },
+    "dispatch": {
+        "insert": {"dispatch_line", "dispatch", "dispatched_unit", "charge"},
+        "delete": {"dispatch_line"},
+        "update": {"sales_order.status", "sales_order.status_reason", "sales_order.status_at",
+                   "order_item.open_quantity", "order_item.dispatched_quantity",
+                   "order_item.cancelled_quantity", "request_line.dispatched",
+                   "request_line.cancelled", "request_line.rejected",
+                   "request_line.back_ordered_at", "request_line_share.dispatched",
+                   "request_line_share.cancelled", "request_line_share.rejected",
+                   "batch.stage", "batch.stage_status", "batch.stage_at", "batch.attempts",
+                   "batch.reason", "batch.sentence", "dispatch_detail.order_id",
+                   "dispatch_detail.reason", "dispatch_detail.sentence",
+                   "dispatch_detail.applied_at"},
+    },
+}  # fmt: skip
+"""What a daemon may change; with `.*` any column."""
+
+PERSONAL = {"sales_order", "order_item"}
+UNREADABLE = {
+    "request_extract": {"inbound_file", "dispatch", "dispatch_detail", "dispatch_line",
+                        "dispatched_unit", "charge", "order_history", "batch_history",
+                        "outbound_file"},
+    "extract_to_generic": {"inbound_file", "dispatch", "dispatch_detail", "dispatch_line",
+                           "dispatched_unit", "charge", "order_history", "batch_history"},
+    "load_from_generic": {"sales_order", "order_item", "order_hold", "request_line",
+                          "request_queue", "request_detail", "outbound_file", "dispatch",
+                          "dispatched_unit", "charge", "order_history", "batch_history"},
+    "dispatch": {"inbound_file", "order_hold", "request_queue", "order_history",
+                 "batch_history"},
+    "console": set(),
+}  # fmt: skip
+
+
+def may(conn: psycopg.Connection, statement: sql.Composed) -> bool:
+    """Whether the role may run a statement, by trying it; it is undone."""
+    try:
+        with conn.transaction(force_rollback=True):
+            conn.execute(statement)
+    except psycopg.errors.InsufficientPrivilege:
+        return False
+    except psycopg.Error:
+        return True
+    return True
+
+
+def columns(desk: Desk, table: str) -> list[str]:
+    """The columns of a table that are not generated."""
+    return [
+        row[0]
+        for row in desk.rows(
+            "select column_name from information_schema.columns where table_name = %s"
+            " and is_generated = 'NEVER' and coalesce(identity_generation, '') <> 'ALWAYS'",
+            table,
+        )
+    ]
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "console"])
+def test_a_daemon_changes_what_its_work_needs_alone(shared: Desk, role: str) -> None:
+    """Each daemon inserts, deletes and updates the tables and columns of its work and no other."""
+    conn = shared.conn(role)
+    allowed = ALLOWED[role]
+    wrong = []
+    for table in TABLES:
+        name = sql.Identifier(table)
+        if may(conn, sql.SQL("insert into {} default values").format(name)) != (
+            table in allowed["insert"]
+        ):
+            wrong.append(f"insert into {table}")
+        if may(conn, sql.SQL("delete from {}").format(name)) != (table in allowed["delete"]):
+            wrong.append(f"remove from {table}")
+        if may(conn, sql.SQL("truncate {}").format(name)):
+            wrong.append(f"truncate {table}")
+        for column in columns(shared, table):
+            each = sql.Identifier(column)
+            allows = bool({f"{table}.*", f"{table}.{column}"} & allowed["update"])
+            # By a constant: reading the old value would ask for the right to read.
+            statement = sql.SQL("update {} set {} = null").format(name, each)
+            if may(conn, statement) != allows:
+                wrong.append(f"update {table} ({column})")
+    assert not wrong
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_reads_what_its_work_needs_alone(shared: Desk, role: str) -> None:
+    """Load, which faces the partners, reads no order; nobody reads what another daemon keeps."""
+    conn = shared.conn(role)
+    unreadable = {
+        table
+        for table in TABLES
+        if not may(conn, sql.SQL("select * from {}").format(sql.Identifier(table)))
+    }
+    assert unreadable >= UNREADABLE[role]
+    if role == "load_from_generic":
+        assert unreadable >= PERSONAL
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into charge default values",
+        "update charge set amount = 0",
+        "delete from charge",
+        "insert into dispatch default values",
+        "update dispatch set dispatch_id = 'x'",
+        "delete from dispatch",
+        "insert into dispatched_unit default values",
+        "update dispatched_unit set active = false",
+        "delete from dispatched_unit",
+        "insert into order_history (order_id, to_status, who) values (1, 'NEW', 'x')",
+        "update order_history set who = 'x'",
+        "delete from order_history",
+        "delete from sales_order",
+        "delete from batch",
+        "delete from inbound_file",
+        "update schema_migration set sha256 = 'x'",
+        "truncate sales_order",
+        "update dispatch_detail set applied_at = now()",
+        "insert into dispatch_line default values",
+    ],
+)
+def test_the_console_can_neither_bill_nor_dispatch(shared: Desk, statement: str) -> None:
+    """The console makes no charge, dispatch or history, and removes nothing that is evidence."""
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        shared.conn("console").execute(statement)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "create table mine ()",
+        "alter table sales_order disable trigger all",
+        "drop trigger order_history_kept on order_history",
+        "alter table charge drop constraint charge_amount",
+        "set session_replication_role = replica",
+        "create function f() returns void language sql as 'select 1'",
+        "create role another",
+        "set role sales_order_dispatch_other",
+        "copy sales_order to program 'cat'",
+        "select pg_read_file('/etc/hostname')",
+    ],
+    ids=range(10),
+)
+def test_no_role_gets_round_the_rules(shared: Desk, role: str, statement: str) -> None:
+    """No role makes or changes objects, switches triggers off, or reaches the server's files."""
+    with pytest.raises(psycopg.Error) as refused:
+        shared.conn(role).execute(statement)
+    # 42501 insufficient privilege, 22023 no such role
+    assert refused.value.sqlstate in {"42501", "22023"}
+
+
+def test_the_owner_of_history_is_the_trigger(shared: Desk) -> None:
+    """A role that cannot write history leaves it all the same, under the name of its session."""
+    with shared.conn("console").transaction(force_rollback=True):
+        shared.conn("console").execute(
+            "insert into sales_order (account_id, currency, delivery_method, delivery_name,"
+            " delivery_lines, country) values (1, 'GBP', 'X', 'X', '{X}', 'GB')"
+        )
+        row = shared.conn("console").execute("select who from order_history").fetchone()
+    assert row == ("sales_order_console",)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_rules_hold_for_each_role(desk: Desk, role: str) -> None:
+    """Whoever may move an order cannot make an illegal move, nor count beyond the quantity."""
+    order = desk.order(("CASE", 1, "1"))
+    conn = desk.conn(role)
+    illegal = sql.SQL("update sales_order set status = 'COMPLETE'")
+    beyond = sql.SQL("update order_item set open_quantity = 2")
+    for statement in (illegal, beyond):
+        with pytest.raises((psycopg.errors.CheckViolation, psycopg.errors.InsufficientPrivilege)):
+            conn.execute(statement)
+    assert desk.status(order) == "AWAITING_GENERATION"
+    assert desk.items(order) == [(0, 0, 0)]

@@ -1,0 +1,210 @@
+"""Sealing and publishing: going on after a crash, trees that are away, set aside, copies."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from core.directory import published_name
+from core.errors import Reason
+from daemons.extract_to_generic import files_ahead
+from tests.daemons.depot import Depot
+from tests.daemons.desk import drained
+
+
+def sealed_and_not_published(depot: Depot) -> int:
+    """A batch whose file lies in work, since the outbound directory could not be written."""
+    _, batch = depot.batched()
+    outbox = depot.outbound.outbox("LONDON")
+    outbox.rmdir()
+    outbox.touch()
+    depot.extract()
+    outbox.unlink()
+    outbox.mkdir()
+    assert depot.stage(batch) == "Extract/Load, In Progress"
+    assert depot.outbound.in_work("LONDON") == {str(batch)}
+    return batch
+
+
+def test_publishing_goes_on(depot: Depot) -> None:
+    """A sealed batch is published as it was sealed, before anything else of its warehouse."""
+    batch = sealed_and_not_published(depot)
+    work = depot.outbound.work("LONDON", batch).read_bytes()
+    depot.batched()
+    depot.extract()
+    assert (depot.outbound.outbox("LONDON") / published_name("LONDON", 1)).read_bytes() == work
+    assert [file["wareHouse"]["fileSequence"] for file in depot.sent("LONDON")] == [1, 2]
+
+
+def test_a_file_that_has_gone_out_is_not_sent_again(depot: Depot) -> None:
+    """A file that was renamed and not recorded is recorded, also if the partner has taken it."""
+    batch = sealed_and_not_published(depot)
+    depot.outbound.publish("LONDON", batch, published_name("LONDON", 1), b"{}")
+    (depot.outbound.outbox("LONDON") / published_name("LONDON", 1)).unlink()
+    depot.extract()
+    assert depot.stage(batch) == "Extract/Load, Complete"
+    assert depot.sent("LONDON") == []
+    assert depot.rows("select published_at is not null from outbound_file") == [(True,)]
+
+
+def test_another_tree_holds_the_warehouse(depot: Depot) -> None:
+    """While another tree is mounted nothing counts as published; with the right one it goes on."""
+    batch = sealed_and_not_published(depot)
+    right = depot.outbound.root.rename(depot.root / "right")
+    depot.outbound.init()
+    depot.batched()
+    depot.order(("SIM", 1, "1"))
+    depot.generate()
+    depot.batch()
+    depot.extract()
+    depot.watch()
+    assert held(depot, "LONDON") == Reason.WORK_TREE_CHANGED
+    assert depot.stage(batch) == "Extract/Load, In Progress"
+    assert depot.outbound.present("LONDON") == set()
+    assert len(depot.sent("LEEDS")) == 1
+    depot.outbound.root.rename(depot.root / "wrong")
+    right.rename(depot.outbound.root)
+    depot.watch()
+    assert held(depot, "LONDON") is None
+    depot.extract()
+    assert [file["wareHouse"]["fileSequence"] for file in depot.sent("LONDON")] == [1, 2]
+
+
+def held(depot: Depot, warehouse: str) -> str | None:
+    """Why a warehouse is held."""
+    reason: str | None = depot.value("select held_reason from warehouse where id = %s", warehouse)
+    return reason
+
+
+def test_it_is_recorded_when_a_file_is_gone(depot: Depot) -> None:
+    """A file is taken once it is gone from its directory, and not before."""
+    depot.batched()
+    depot.extract()
+    depot.watch()
+    assert depot.value("select taken_at from outbound_file") is None
+    (depot.outbound.outbox("LONDON") / published_name("LONDON", 1)).rename(depot.root / "taken")
+    depot.watch()
+    first = depot.value("select taken_at from outbound_file")
+    assert first is not None
+    depot.watch()
+    assert depot.value("select taken_at from outbound_file") == first
+
+
+@pytest.mark.parametrize("mounted", ["nothing", "another"])
+def test_a_tree_that_is_away_has_taken_nothing(depot: Depot, mounted: str) -> None:
+    """While the tree is not mounted, or another one is, no file counts as taken."""
+    depot.batched()
+    depot.extract()
+    right = depot.outbound.root.rename(depot.root / "right")
+    depot.outbound.root.mkdir()
+    if mounted == "another":
+        depot.outbound.init()
+        depot.watch()
+    else:
+        with pytest.raises(FileNotFoundError):
+            depot.watch()
+    assert depot.value("select taken_at from outbound_file") is None
+    depot.outbound.root.rename(depot.root / "wrong")
+    right.rename(depot.outbound.root)
+    depot.watch()
+    assert depot.value("select taken_at from outbound_file") is None
+
+
+@pytest.mark.parametrize("step", ["seal", "publish"])
+def test_a_batch_that_ends_its_process_is_set_aside(depot: Depot, step: str) -> None:
+    """After three attempts that ended with their process a batch is set aside, the others go on."""
+    batch = depot.batched()[1] if step == "seal" else sealed_and_not_published(depot)
+    depot.order(("SIM", 1, "1"))
+    depot.generate()
+    depot.batch()
+    depot.owner.execute("update batch set attempts = 3 where id = %s", (batch,))
+    depot.extract()
+    assert depot.stage(batch) == "Extract/Load, Error"
+    assert depot.rows("select reason, attempts from batch where id = %s", batch) == [
+        ("REPEATED_CRASH", 0)
+    ]
+    assert (len(depot.sent("LONDON")), len(depot.sent("LEEDS"))) == (0, 1)
+
+
+def test_two_attempts_are_no_reason(depot: Depot) -> None:
+    """A batch that was attempted twice is taken up a third time, and then its attempts are
+    forgotten.
+    """
+    _, batch = depot.batched()
+    depot.owner.execute("update batch set attempts = 2")
+    depot.extract()
+    assert depot.rows("select stage_status, attempts from batch where id = %s", batch) == [
+        ("Complete", 0)
+    ]
+
+
+def test_trouble_is_no_crash(depot: Depot) -> None:
+    """However often the surroundings fail a batch, by however many processes, it is not set
+    aside.
+    """
+    _, batch = depot.batched()
+    certificate = depot.trust / "LONDON" / "encryption.pem"
+    kept = certificate.rename(depot.root / "kept.pem")
+    for _ in range(5):
+        depot.extract()
+    kept.rename(certificate)
+    depot.extract()
+    assert depot.stage(batch) == "Extract/Load, Complete"
+
+
+def test_a_sealed_batch_that_is_set_aside_holds_its_warehouse_up(depot: Depot) -> None:
+    """Files come in the order of their numbers: none overtakes a sealed one that is set aside."""
+    batch = sealed_and_not_published(depot)
+    depot.owner.execute("update batch set attempts = 3 where id = %s", (batch,))
+    depot.batched()
+    depot.extract()
+    assert depot.sent("LONDON") == []
+    depot.owner.execute("update batch set stage_status = 'In Progress' where id = %s", (batch,))
+    depot.extract()
+    assert [file["wareHouse"]["fileSequence"] for file in depot.sent("LONDON")] == [1, 2]
+
+
+def test_files_newer_than_the_database_hold_the_warehouse(depot: Depot) -> None:
+    """When the archive has a higher number than the database gave out, that warehouse stops
+    alone.
+    """
+    depot.batched()
+    depot.extract()
+    depot.owner.execute("delete from outbound_file")
+    depot.owner.execute("update warehouse set file_sequence = 0")
+    depot.order(("CASE", 1, "1"), ("SIM", 1, "1"))
+    depot.generate()
+    depot.batch()
+    files_ahead(depot.conn("extract_to_generic"), depot.outbound)
+    depot.extract()
+    assert held(depot, "LONDON") == Reason.DATABASE_OLDER_THAN_FILES
+    assert held(depot, "LEEDS") is None
+    assert (len(depot.sent("LONDON")), len(depot.sent("LEEDS"))) == (1, 1)
+
+
+def test_two_processes_share_the_work(depot: Depot) -> None:
+    """Two copies publish each batch once, each warehouse's numbers without a gap."""
+    depot.set(request_extract_batch_maxorders="1")
+    for _ in range(6):
+        depot.order(("CASE", 1, "1"), ("SIM", 1, "1"), ("ROUTER", 1, "1"))
+    depot.generate()
+    depot.batch()
+    done: list[int] = []
+    threads = [
+        threading.Thread(target=lambda unit, conn: done.append(drained(unit, conn)), args=pair)
+        for pair in [
+            (depot.extractor(), depot.database.connect("sales_order_extract_to_generic"))
+            for _ in range(2)
+        ]
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    depot.extract()
+    assert sum(done) == 18
+    for warehouse in depot.warehouses:
+        files = depot.sent(warehouse)
+        assert [file["wareHouse"]["fileSequence"] for file in files] == [1, 2, 3, 4, 5, 6]
+        assert len({entry["id"] for file in files for entry in file["orders"]}) == 6

@@ -1,0 +1,1 @@
+"""Tests of the whole: crashes, lost commits, end to end."""
