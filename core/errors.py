@@ -30,6 +30,7 @@ class Reason(StrEnum):
     # A file as a whole.
     FILE_EMPTY = "FILE_EMPTY", "The file has no content."
     FILE_TOO_LARGE = "FILE_TOO_LARGE", "The file is larger than the property allows."
+    NOT_READABLE = "NOT_READABLE", "The file's mode does not let us read it."
     NOT_REGULAR = "NOT_REGULAR", "The directory entry is no regular file."
     NOT_JSON = "NOT_JSON", "The signed content is not JSON, or names a key twice."
     SCHEMA_INVALID = "SCHEMA_INVALID", "The document does not match its schema."
@@ -111,6 +112,10 @@ class Reason(StrEnum):
     WORK_TREE_CHANGED = (
         "WORK_TREE_CHANGED",
         "The mounted tree is not the one in which the batch was sealed.",
+    )
+    WORK_FILE_LOST = (
+        "WORK_FILE_LOST",
+        "The sealed file is gone from work and was never published; somebody has removed it.",
     )
     DATABASE_OLDER_THAN_FILES = (
         "DATABASE_OLDER_THAN_FILES",

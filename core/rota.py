@@ -34,6 +34,11 @@ class Rota:
         self._rest.pop(warehouse, None)
         self._until.pop(warehouse, None)
 
+    @property
+    def resting(self) -> bool:
+        """Whether a warehouse has failed and not been served since."""
+        return bool(self._rest)
+
     def failed(self, warehouse: str) -> bool:
         """It rests, twice as long each time; True for the first failure after a success."""
         first = warehouse not in self._rest

@@ -228,9 +228,7 @@ class _Job:
         applying.record_applied(conn, of)
         return Counter(settled)
 
-    def _culprits(
-        self, error: psycopg.Error, good: Sequence[int]
-    ) -> dict[int, tuple[Reason, str]]:
+    def _culprits(self, error: psycopg.Error, good: Sequence[int]) -> dict[int, tuple[Reason, str]]:
         """Of the good records those that the database cannot take, each with its reason."""
         if (error.diag.constraint_name or "").startswith("dispatched_unit_"):
             conflicts = applying.serial_conflicts(self._conn, self._range(good))

@@ -101,6 +101,10 @@ class Extract:
         self._rota = Rota(properties.daemon.backoffmax)
         self._excused: set[int] = set()
 
+    def resting(self) -> bool:
+        """Whether a warehouse rests, for its directory or its keys."""
+        return self._rota.resting
+
     def __call__(self, conn: psycopg.Connection) -> bool:
         """Seal or publish one batch; True if there may be more."""
         waiting = {
@@ -256,7 +260,11 @@ class Extract:
             self._tree.prepare(file.warehouse_id)
             manifest = self._manifest(conn, file)
             # False: an earlier attempt has renamed it, and ended before it could record that.
-            self._tree.publish(file.warehouse_id, batch.id, file.name, manifest)
+            if not self._tree.publish(
+                file.warehouse_id, batch.id, file.name, manifest
+            ) and not self._tree.has_copy(file.warehouse_id, file.name):
+                self._set_aside(conn, batch, Reason.WORK_FILE_LOST)
+                return
             requests.record_published(conn, file.id)
             batches.move(conn, batch.id, PUBLISHED)
         log.emit(
@@ -332,6 +340,7 @@ def build(properties: Properties) -> Daemon:
     except KeyringError as error:
         raise ConfigError(list(error.problems)) from error
     interval = properties.extract_to_generic.interval
+    extract = Extract(properties, tree, keyring)
 
     def on_connect(conn: psycopg.Connection) -> None:
         migrate.require_current(conn)
@@ -351,8 +360,9 @@ def build(properties: Properties) -> Daemon:
         (
             Duty(
                 "extract",
-                Extract(properties, tree, keyring),
+                extract,
                 interval=interval,
+                resting=extract.resting,
                 channels=("sales_order_request_batch",),
             ),
             Duty("watch", Watch(tree), interval=interval),

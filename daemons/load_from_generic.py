@@ -105,6 +105,10 @@ class Load:
         self._strays: dict[str, list[str]] = {}
         self._full: set[str] = set()
 
+    def resting(self) -> bool:
+        """Whether a warehouse rests, for its directory or its keys."""
+        return self._rota.resting
+
     def __call__(self, conn: psycopg.Connection) -> bool:
         """Take up one file; True if there may be more."""
         loaded = inbound.with_loaded(conn)
@@ -333,6 +337,7 @@ def build(properties: Properties) -> Daemon:
     """The daemon that these properties describe; ConfigError if its key is not usable."""
     tree = Inbound(properties.directory.in_)
     keyring = access.keyring(properties)
+    load = Load(properties, tree, keyring)
     try:
         keyring.decryption  # noqa: B018  # asked for here, so that its absence stops the start
     except KeyringError as error:
@@ -356,7 +361,8 @@ def build(properties: Properties) -> Daemon:
         (
             Duty(
                 "load",
-                Load(properties, tree, keyring),
+                load,
+                resting=load.resting,
                 interval=properties.load_from_generic.interval,
                 directories=tree.inboxes(),
             ),

@@ -38,6 +38,8 @@ class Duty:
     """Cron expressions of five fields, in the host's time zone, at whose times it looks."""
     grace: float = 0.0
     """A time of the schedule that was missed by no more than this is made good at start."""
+    resting: Callable[[], bool] | None = None
+    """Whether part of its work rests for trouble of its own: with --once not all could be done."""
     on_start: bool = True
     """Whether it looks as soon as the daemon has started: that is the recovery after a crash."""
 

@@ -86,6 +86,11 @@ class Turn:
         """With `once`: met trouble, and is not tried again."""
         self.trouble = Trouble(longest, duty.name)
 
+    @property
+    def not_done(self) -> bool:
+        """With `once`: something of it could not be done now."""
+        return self.given_up or (self.duty.resting is not None and self.duty.resting())
+
     def next_look(self) -> float:
         """When it has a reason to look and need not rest, as time.monotonic() counts."""
         return max(self.rest_until, -math.inf if self.due else self.look_at)
@@ -147,7 +152,7 @@ class Runner:
                 self._unit(turn)
             elif self.session.conn is not None:
                 if self._once:
-                    return EX_TEMPFAIL if any(turn.given_up for turn in self._turns) else 0
+                    return EX_TEMPFAIL if any(turn.not_done for turn in self._turns) else 0
                 self._wait(min(turn.next_look() for turn in self._turns))
         return 0
 

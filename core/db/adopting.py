@@ -31,7 +31,7 @@ TABLES = (
     create temporary table adopt_line (
         name text, line_id bigint, order_id bigint, generation integer, item_no integer,
         product_code text, quantity integer, unit_price numeric, serialised boolean,
-        billable boolean) on commit drop
+        billable boolean, attributes text[]) on commit drop
     """,
     """
     create temporary table adopt_share (
@@ -97,7 +97,7 @@ def _line_rows(manifest: dict[str, Any]) -> Iterable[tuple[Any, ...]]:
         for line in order["lines"]:
             yield (manifest["name"], line["id"], order["id"], order["generation"], line["item"],
                    line["product"], line["quantity"], line["unitPrice"], line["serialised"],
-                   line["billable"])  # fmt: skip
+                   line["billable"], line["attributes"])  # fmt: skip
 
 
 def _share_rows(manifest: dict[str, Any]) -> Iterable[tuple[Any, ...]]:

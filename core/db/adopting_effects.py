@@ -144,11 +144,11 @@ def renumber(conn: psycopg.Connection) -> int:
               from request_line r join adopt_line a on a.line_id = r.id
         ), copied as (
             insert into request_line (id, order_id, generation, warehouse_id, item_no, product_code,
-                                      quantity, unit_price, serialised, billable, dispatched,
-                                      cancelled, rejected, back_ordered_at, superseded)
+                                      quantity, unit_price, serialised, billable, attributes,
+                                      dispatched, cancelled, rejected, back_ordered_at, superseded)
             select c.new_id, r.order_id, r.generation, r.warehouse_id, r.item_no, r.product_code,
-                   r.quantity, r.unit_price, r.serialised, r.billable, r.dispatched, r.cancelled,
-                   r.rejected, r.back_ordered_at, r.superseded
+                   r.quantity, r.unit_price, r.serialised, r.billable, r.attributes, r.dispatched,
+                   r.cancelled, r.rejected, r.back_ordered_at, r.superseded
               from clash c join request_line r on r.id = c.id
         ), shares as (
             update request_line_share s set line_id = c.new_id from clash c where s.line_id = c.id
@@ -163,9 +163,9 @@ def insert_lines(conn: psycopg.Connection, warehouse: str) -> int:
     count = conn.execute(
         """
         insert into request_line (id, order_id, generation, warehouse_id, item_no, product_code,
-                                  quantity, unit_price, serialised, billable)
+                                  quantity, unit_price, serialised, billable, attributes)
         select line_id, order_id, generation, %(warehouse)s, item_no, product_code,
-               quantity, unit_price, serialised, billable
+               quantity, unit_price, serialised, billable, attributes
           from adopt_line
         """,
         {"warehouse": warehouse},

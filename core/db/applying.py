@@ -246,6 +246,7 @@ def settle(conn: psycopg.Connection, of: Range) -> dict[str, int]:
                                 select 'FRAUD_REJECTED' from dispatch_detail d
                                  where d.order_id = o.id and d.status = 'FRAUD_REJECTED'
                                    and d.reason is null
+                                   and (d.applied_at is not null or d.batch_id = %(batch)s)
                                  limit 1), 'REJECTED')
                        when not x.dispatched then 'cancelled by the warehouse' end
               from outcome x

@@ -70,9 +70,8 @@ def lines(conn: psycopg.Connection, orders: list[int]) -> list[Line]:
             select l.id, l.order_id, l.warehouse_id,
                    case when l.superseded then 0
                         else l.quantity - l.dispatched - l.cancelled - l.rejected end,
-                   sent.order_id is not null, l.serialised, p.attributes
+                   sent.order_id is not null, l.serialised, l.attributes
               from request_line l
-              left join product p on p.code = l.product_code
               left join (select distinct d.order_id, d.generation, f.warehouse_id
                            from request_detail d join outbound_file f on f.batch_id = d.batch_id
                           where d.order_id = any(%(orders)s)) sent
@@ -83,7 +82,7 @@ def lines(conn: psycopg.Connection, orders: list[int]) -> list[Line]:
             {"orders": orders},
         )
         return [
-            Line(line, order, warehouse, left, sent, serialised, frozenset(names or ()))
+            Line(line, order, warehouse, left, sent, serialised, frozenset(names))
             for line, order, warehouse, left, sent, serialised, names in cursor.fetchall()
         ]
 

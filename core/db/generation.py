@@ -99,7 +99,7 @@ def insert_lines(conn: psycopg.Connection, ids: list[int]) -> int:
         with owed as materialized (
             select i.order_id, o.generation + 1 as generation,
                    coalesce(i.warehouse_id, p.warehouse_id) as warehouse_id, w.granularity,
-                   i.item_no, i.product_code, i.unit_price, p.serialised, p.billable,
+                   i.item_no, i.product_code, i.unit_price, p.serialised, p.billable, p.attributes,
                    i.quantity - i.open_quantity - i.dispatched_quantity - i.cancelled_quantity
                        as quantity
               from sales_order o
@@ -112,24 +112,24 @@ def insert_lines(conn: psycopg.Connection, ids: list[int]) -> int:
              where o.id = any(%(ids)s)
         )
         insert into request_line (order_id, generation, warehouse_id, item_no, product_code,
-                                  quantity, unit_price, serialised, billable)
+                                  quantity, unit_price, serialised, billable, attributes)
         select order_id, generation, warehouse_id, item_no, product_code,
-               quantity, unit_price, serialised, billable
+               quantity, unit_price, serialised, billable, attributes
           from (
             select order_id, generation, warehouse_id, item_no, item_no as first_item, product_code,
-                   quantity, unit_price, serialised, billable
+                   quantity, unit_price, serialised, billable, attributes
               from owed where granularity = 'ITEM'
             union all
             select order_id, generation, warehouse_id, item_no, item_no, product_code,
-                   1, unit_price, serialised, billable
+                   1, unit_price, serialised, billable, attributes
               from owed cross join generate_series(1, quantity) where granularity = 'UNIT'
             union all
             select order_id, generation, warehouse_id,
                    case when count(*) = 1 then min(item_no) end, min(item_no), product_code,
-                   sum(quantity), unit_price, serialised, billable
+                   sum(quantity), unit_price, serialised, billable, attributes
               from owed where granularity = 'PRODUCT'
              group by order_id, generation, warehouse_id, product_code, unit_price,
-                      serialised, billable) line
+                      serialised, billable, attributes) line
          order by order_id, first_item
         """,
         {"ids": ids},

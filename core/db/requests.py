@@ -46,11 +46,16 @@ def lock_orders(conn: psycopg.Connection, batch: int) -> None:
 
 
 def drop_cancelled(conn: psycopg.Connection, batch: int) -> int:
-    """Take out locked orders that await dispatch no more; how many."""
+    """Take out locked orders that await dispatch no more, or again but of a later generation.
+
+    Lines of an earlier one are all settled: what was cancelled stays so when the rest is requested
+    anew. How many.
+    """
     return conn.execute(
         """
         delete from request_detail d using sales_order o
-         where d.batch_id = %(batch)s and o.id = d.order_id and o.status <> 'AWAITING_DISPATCH'
+         where d.batch_id = %(batch)s and o.id = d.order_id
+           and (o.status <> 'AWAITING_DISPATCH' or o.generation <> d.generation)
         """,
         {"batch": batch},
     ).rowcount
@@ -103,7 +108,7 @@ def line_rows(conn: psycopg.Connection, batch: int, warehouse: str) -> list[tupl
         return cursor.execute(
             """
             select l.order_id, l.id, l.product_code, p.description, l.quantity, l.unit_price::text,
-                   o.currency, l.serialised, p.attributes
+                   o.currency, l.serialised, l.attributes
               from request_detail d
               join sales_order o on o.id = d.order_id
              cross join lateral (select * from request_line where order_id = d.order_id
@@ -145,6 +150,7 @@ MANIFEST_LINE = (
     "unitPrice",
     "serialised",
     "billable",
+    "attributes",
     "shares",
 )
 
@@ -153,12 +159,12 @@ def manifest_rows(conn: psycopg.Connection, batch: int, warehouse: str) -> list[
     """What reconcile needs to know of each line sent, without personal data.
 
     (order id, generation, line id, item number or None, product, quantity, price, serialised,
-    billable, [[item, quantity], ...] of a merged line or None)
+    billable, attributes, [[item, quantity], ...] of a merged line or None)
     """
     return conn.execute(
         """
         select d.order_id, d.generation, l.id, l.item_no, l.product_code, l.quantity,
-               l.unit_price::text, l.serialised, l.billable,
+               l.unit_price::text, l.serialised, l.billable, l.attributes,
                case when l.item_no is null then
                    (select array_agg(array[s.item_no, s.quantity] order by s.item_no)
                       from request_line_share s where s.line_id = l.id) end

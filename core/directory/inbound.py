@@ -151,7 +151,10 @@ class Inbound:
         path = self.place("work", warehouse, claim)
         if not stat.S_ISREG(os.lstat(path).st_mode):
             raise Reject(Reason.NOT_REGULAR, "only regular files are taken up")
-        descriptor = os.open(path, flags)
+        try:
+            descriptor = os.open(path, flags)
+        except PermissionError:
+            raise Reject(Reason.NOT_READABLE, "give the group the right to read the file") from None
         with open(descriptor, "rb", buffering=0) as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise Reject(Reason.NOT_REGULAR, "only regular files are taken up")

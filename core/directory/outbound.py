@@ -93,6 +93,10 @@ class Outbound:
         """Remove what an uncommitted attempt left of a batch that needs no file after all."""
         durable.unlink(self.work(warehouse, batch))
 
+    def has_copy(self, warehouse: str, name: str) -> bool:
+        """Whether the archive has a copy: it is made, to last, before a file is published."""
+        return self.archived(warehouse, name).exists()
+
     def reseal(self, warehouse: str, batch: int, other: int) -> None:
         """Give the sealed file of a batch to another batch as well, to last."""
         durable.link(self.work(warehouse, batch), self.work(warehouse, other))

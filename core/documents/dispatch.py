@@ -192,9 +192,7 @@ def _column(units: Iterable[dict[str, str]], name: str) -> list[str | None] | No
 
 def _captured(units: Sequence[dict[str, str]], names: Iterable[str]) -> list[str]:
     # Without the capitals of normalise(): a text has them or is empty either way.
-    return [
-        name for name in sorted(names) if all(unit.get(name, "").strip() for unit in units)
-    ]
+    return [name for name in sorted(names) if all(unit.get(name, "").strip() for unit in units)]
 
 
 def _all_imeis(values: Iterable[str | None]) -> bool:

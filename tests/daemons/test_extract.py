@@ -206,7 +206,8 @@ def test_copy_and_manifest_stay(depot: Depot) -> None:
     assert manifest["orders"] == [
         {"id": order, "generation": 1, "lines": [
             {"id": line, "item": None, "product": "ROUTER", "quantity": 3, "unitPrice": "80",
-             "serialised": True, "billable": True, "shares": [[1, 2], [2, 1]]}]}
+             "serialised": True, "billable": True, "attributes": ["serialNumber"],
+             "shares": [[1, 2], [2, 1]]}]}
     ]  # fmt: skip
     assert (manifest["batch"], manifest["fileSequence"]) == (batch, 1)
     assert manifest["tree"] == str(depot.outbound.tree_id())

@@ -118,8 +118,10 @@ create table request_line (
     product_code text not null,
     quantity integer not null check (quantity > 0),
     unit_price numeric not null,
+    -- As the product was when the line was made: the catalogue may change while it is open.
     serialised boolean not null,
     billable boolean not null,
+    attributes text[] not null default '{}',
     dispatched integer not null default 0 check (dispatched >= 0),
     cancelled integer not null default 0 check (cancelled >= 0),
     rejected integer not null default 0 check (rejected >= 0),
@@ -169,7 +171,7 @@ create view request_size as
      cross join lateral (
             select l.generation, l.warehouse_id, count(*)::integer as line_count,
                    2 * coalesce(sum(octet_length(p.description) + octet_length(l.product_code)
-                                    + octet_length(array_to_string(p.attributes, '","'))), 0)
+                                    + octet_length(array_to_string(l.attributes, '","'))), 0)
                    + 260 * count(*) as byte_count
               from request_line l
               left join product p on p.code = l.product_code
