@@ -206,3 +206,15 @@ def test_halving_blames_nobody_else(desk: Desk) -> None:
     assert desk.answer("LONDON", *records) == [
         None, "UNIT_COUNT", "SERIAL_ACTIVE", "UNIT_COUNT", None, None, None, "RECORD_FAILED",
     ]  # fmt: skip
+
+
+def test_a_line_asks_for_what_it_asked_for(desk: Desk) -> None:
+    """What the catalogue asks of a product later is not asked of lines that are on their way."""
+    order = desk.request(CASE)
+    desk.owner.execute(
+        "update product set serialised = true, attributes = '{serialNumber}' where code = 'CASE'"
+    )
+    (case,) = desk.lines(order)
+    batch = desk.load("LONDON", record(order, "D1", line(case, 3)))
+    desk.apply()
+    assert desk.reasons(batch) == [None]

@@ -208,3 +208,30 @@ def test_two_processes_share_the_work(depot: Depot) -> None:
         files = depot.sent(warehouse)
         assert [file["wareHouse"]["fileSequence"] for file in files] == [1, 2, 3, 4, 5, 6]
         assert len({entry["id"] for file in files for entry in file["orders"]}) == 6
+
+
+def test_a_lost_work_file_is_told(depot: Depot) -> None:
+    """A sealed file that is gone without a copy in the archive was never published: set aside."""
+    batch = sealed_and_not_published(depot)
+    depot.outbound.work("LONDON", batch).unlink()
+    # Publishing begins with the copy.
+    depot.outbound.archived("LONDON", published_name("LONDON", 1)).unlink()
+    depot.extract()
+    assert depot.stage(batch) == "Extract/Load, Error"
+    assert depot.rows("select reason from batch") == [(Reason.WORK_FILE_LOST,)]
+    assert depot.rows("select published_at from outbound_file") == [(None,)]
+
+
+def test_trouble_that_is_left_is_told(depot: Depot) -> None:
+    """While a warehouse rests for its directory the duty says so, and no more once it is served."""
+    depot.batched()
+    outbox = depot.outbound.outbox("LONDON")
+    outbox.rmdir()
+    outbox.touch()
+    extract = depot.extractor()
+    assert drained(extract, depot.conn("extract_to_generic")) == 0
+    assert extract.resting()
+    outbox.unlink()
+    again = depot.extractor()
+    assert drained(again, depot.conn("extract_to_generic")) == 1
+    assert not again.resting()

@@ -303,3 +303,13 @@ def test_any_file_time_can_be_recorded(depot: Depot, seconds: int) -> None:
     assert depot.files() == [("answer.p7m", "ARCHIVED", None)]
     assert depot.value("select received_at between '1970-01-01Z' and '9999-12-31T23:59:59Z'"
                        " from inbound_file")  # fmt: skip
+
+
+def test_a_file_that_may_not_be_read_is_refused(depot: Depot) -> None:
+    """A file whose mode keeps us out is quarantined with a reason; the next one is served."""
+    if os.geteuid() == 0:
+        pytest.skip("root may read every file")
+    depot.drop("LONDON", depot.sealed(document()), "a.p7m").chmod(0)
+    depot.drop("LONDON", depot.sealed(document()), "b.p7m")
+    depot.take_up()
+    assert depot.files() == [("a.p7m", "QUARANTINED", "NOT_READABLE"), ("b.p7m", "ARCHIVED", None)]
