@@ -28,6 +28,10 @@ class Rota:
         awake = [one for one in waiting if self._until.get(one[0], 0.0) <= now]
         return sorted(awake, key=lambda one: self._served.get(one[0], 0.0))
 
+    def tried(self, warehouse: str) -> None:
+        """Its unit begins: should it fail and be tried again at once, the others come first."""
+        self._served[warehouse] = time.monotonic()
+
     def served(self, warehouse: str) -> None:
         """Its unit is done: it goes to the end, and is out of trouble."""
         self._served[warehouse] = time.monotonic()

@@ -94,6 +94,7 @@ class Dispatch:
             with connect.turn(conn, Turn.APPLY, number) as mine:
                 batch = mine and batches.next_of(conn, warehouse, BatchType.DISPATCH, LOADED)
                 if batch:
+                    self._rota.tried(warehouse)
                     with log.about(batch_id=batch.id, warehouse=warehouse):
                         self._attempt(conn, batch)
                     self._rota.served(warehouse)
@@ -162,6 +163,8 @@ class _Job:
     def __init__(self, conn: psycopg.Connection, batch: Batch) -> None:
         self._conn = conn
         self._batch = batch
+        self._refused: dict[int, tuple[Reason, str]] = {}
+        self._conflicts: list[tuple[int, str, bool]] = []
         self.repeated = 0
         self.charges = 0
 
@@ -174,26 +177,22 @@ class _Job:
         lines = dispatches.lines(conn, sorted(orders))
         applied = dispatches.applied(conn, batch.id, batch.warehouse_id)
         dispatches.clear_verdicts(conn, batch.id)
-        refused: dict[int, tuple[Reason, str]] = {}
-        while records:
+        settled: Counter[str] | None = None
+        while records and settled is None:
             verdicts = domain.judge(
                 batch.warehouse_id,
                 records,
                 orders=orders,
                 lines=lines,
                 applied=applied,
-                refused_already=refused,
+                refused_already=self._refused,
+                conflicts=self._conflicts,
             )
-            culprits, settled = self._try(records, verdicts)
-            if not culprits:
-                return settled
-            refused |= culprits
-        return Counter()
+            settled = self._try(records, verdicts)
+        return settled or Counter()
 
-    def _try(
-        self, records: Sequence[Record], verdicts: Verdicts
-    ) -> tuple[dict[int, tuple[Reason, str]], Counter[str]]:
-        """Apply the good records, or change nothing and tell which of them the database refuses."""
+    def _try(self, records: Sequence[Record], verdicts: Verdicts) -> Counter[str] | None:
+        """Apply the good records; None: nothing is changed, and more is known of them."""
         whole = self._range([one.sequence for one in records])
         with self._conn.transaction() as attempt:
             self._mark(verdicts)
@@ -202,13 +201,12 @@ class _Job:
                     settled = self._effects(whole)
             except (psycopg.IntegrityError, psycopg.DataError) as error:
                 out = {one.sequence for one in verdicts.refused} | set(verdicts.repeated)
-                good = [one.sequence for one in records if one.sequence not in out]
-                culprits = self._culprits(error, good)
+                self._learn(error, [one.sequence for one in records if one.sequence not in out])
                 raise psycopg.Rollback(attempt) from error
             else:
                 self.repeated = len(verdicts.repeated)
-                return {}, settled
-        return culprits, Counter()
+                return settled
+        return None
 
     def _mark(self, verdicts: Verdicts) -> None:
         if verdicts.refused:
@@ -222,21 +220,23 @@ class _Job:
         conn = self._conn
         if applying.insert_dispatches(conn, of) == 0:
             return Counter()
-        applying.count_on_shares(conn, of)
         self.charges = applying.apply_lines(conn, of)
         settled = applying.settle(conn, of)
         applying.record_applied(conn, of)
         return Counter(settled)
 
-    def _culprits(self, error: psycopg.Error, good: Sequence[int]) -> dict[int, tuple[Reason, str]]:
-        """Of the good records those that the database cannot take, each with its reason."""
+    def _learn(self, error: psycopg.Error, good: Sequence[int]) -> None:
+        """Find out which records the database cannot take, and for which reason."""
         if (error.diag.constraint_name or "").startswith("dispatched_unit_"):
-            conflicts = applying.serial_conflicts(self._conn, self._range(good))
-            if culprits := domain.judge_serials(conflicts):
-                return culprits
+            conflicts = applying.serial_conflicts(self._conn, self._batch.id)
+            if conflicts != self._conflicts:
+                # All at once: were they refused one by one, a file could make each the next's turn.
+                self._conflicts = conflicts
+                return
         # Where each could be taken alone but not all together, the last one goes.
         failing = self._bisect(good) or [good[-1]]
-        return dict.fromkeys(failing, (Reason.RECORD_FAILED, Reason.RECORD_FAILED.meaning))
+        why = (Reason.RECORD_FAILED, Reason.RECORD_FAILED.meaning)
+        self._refused |= dict.fromkeys(failing, why)
 
     def _bisect(self, good: Sequence[int]) -> list[int]:
         """The sequences that fail by themselves, found by halving; nothing stays applied."""

@@ -129,6 +129,7 @@ class Extract:
             step = self._seal
         if batch is None or batch.stage_status == SET_ASIDE.status:
             return False
+        self._rota.tried(warehouse)
         with log.about(batch_id=batch.id, warehouse=warehouse):
             return self._attempt(conn, batch, step)
 

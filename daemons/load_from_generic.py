@@ -112,30 +112,42 @@ class Load:
     def __call__(self, conn: psycopg.Connection) -> bool:
         """Take up one file; True if there may be more."""
         loaded = inbound.with_loaded(conn)
-        waiting = [
+        open_ = [
             (warehouse.id, warehouse.number)
             for warehouse in warehouses.all_warehouses(conn)
             if warehouse.held_reason is None
-            and (self._has_work(warehouse.id) or warehouse.id in loaded)
         ]
-        for name, number in self._rota.order(waiting):
+        for name, number in self._rota.order(open_):
+            # Looked at one by one: a directory of a million files costs its own partner's turn.
+            if name not in loaded and not self._has_work(name):
+                continue
             with connect.turn(conn, Turn.LOAD, number) as mine:
                 if mine and self._serve(conn, name):
                     return True
         return False
 
     def _has_work(self, warehouse: str) -> bool:
-        candidates, strays = self._tree.candidates(warehouse)
+        try:
+            candidates, strays = self._tree.candidates(warehouse)
+            claimed = self._tree.claimed(warehouse)
+        except OSError as error:
+            self._rest(warehouse, error)
+            return False
         if strays != self._strays.get(warehouse, []):
             self._strays[warehouse] = strays
             if strays:
                 log.emit(
                     Event.STRAY_FILES, warehouse=warehouse, count=len(strays), example=strays[0]
                 )
-        return bool(candidates or self._tree.claimed(warehouse))
+        return bool(candidates or claimed)
+
+    def _rest(self, warehouse: str, error: Exception) -> None:
+        if self._rota.failed(warehouse):
+            log.emit(Event.WAREHOUSE_RESTS, warehouse=warehouse, why=log.one_line(error))
 
     def _serve(self, conn: psycopg.Connection, warehouse: str) -> bool:
         """Go on with what is claimed, else claim the oldest file; False if it has to rest."""
+        self._rota.tried(warehouse)
         try:
             self._finish(conn, warehouse)
             claim = self._next_claim(warehouse)
@@ -143,9 +155,9 @@ class Load:
                 return False
             with log.about(warehouse=warehouse, file=claim):
                 self._take_up(conn, warehouse, claim)
-        except (OSError, KeyringError) as error:
-            if self._rota.failed(warehouse):
-                log.emit(Event.WAREHOUSE_RESTS, warehouse=warehouse, why=log.one_line(error))
+        # Reject: its partner has changed an accepted file before it was archived.
+        except (OSError, KeyringError, Reject) as error:
+            self._rest(warehouse, error)
             return False
         self._rota.served(warehouse)
         return True
@@ -286,8 +298,8 @@ class Load:
                 partner_sequence=document.file_sequence,
                 received_at=received_at,
             )
-            inbound.copy_details(conn, copytext.encode(document.details_of(batch)))
-            inbound.copy_lines(conn, copytext.encode(document.lines_of(batch)))
+            inbound.copy_details(conn, copytext.pieces(document.details_of(batch)))
+            inbound.copy_lines(conn, copytext.pieces(document.lines_of(batch)))
             inbound.record_loaded(
                 conn,
                 file.id,

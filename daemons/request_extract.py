@@ -85,6 +85,7 @@ class Generate:
         """Generate the oldest orders; True if there may be more."""
         started = time.monotonic()
         with conn.transaction():
+            generation.see_one_moment(conn)
             ids = generation.claim(conn, self._limits.orders)
             if not ids:
                 return False

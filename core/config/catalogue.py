@@ -13,7 +13,7 @@ from core.config.model import Group, Properties, Warehouse
 
 PREFIX = "sales.order."
 ENVIRONMENT_PREFIX = "SALES_ORDER_"
-WAREHOUSE_ID = r"[A-Z0-9][A-Z0-9_-]{0,19}"
+WAREHOUSE_ID = r"[A-Z0-9][A-Z0-9_-]{0,31}"
 
 
 @dataclass(frozen=True)

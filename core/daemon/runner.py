@@ -283,7 +283,11 @@ class Runner:
         except Exception as error:  # noqa: BLE001  # the daemon as it was still works
             log.emit(Event.FAULT, why=f"reload: {log.one_line(error)}", error=error)
         else:
+            # What a time of the schedule or a hint has asked for is not forgotten.
+            due = {turn.duty.name for turn in self._turns if turn.due}
             self.session.close()
             self._take_up(daemon)
+            for turn in self._turns:
+                turn.due = turn.due or turn.duty.name in due
         if self._ready:
             self.notifier.send("READY=1")

@@ -33,15 +33,10 @@ class Range:
         }
 
 
-_GOOD = """where l.batch_id = %(batch)s and d.batch_id = %(batch)s
+_OF_GOOD = """where l.batch_id = %(batch)s and d.batch_id = %(batch)s
                and l.sequence between %(low)s and %(high)s
                and d.sequence between %(low)s and %(high)s
                and d.applied_at is null and d.reason is null"""
-_GOOD_LINES = f"""
-              from dispatch_line l
-              join dispatch_detail d on d.batch_id = l.batch_id and d.sequence = l.sequence
-             {_GOOD}
-"""
 _EFFECT = """coalesce(sum(quantity) filter (where status = 'DISPATCHED'), 0) as dispatched,
                    coalesce(sum(quantity) filter (where status = 'CANCELLED'), 0) as cancelled,
                    coalesce(sum(quantity) filter (where status = 'REJECTED'), 0) as rejected"""
@@ -65,12 +60,16 @@ def insert_dispatches(conn: psycopg.Connection, of: Range) -> int:
 
 
 def apply_lines(conn: psycopg.Connection, of: Range) -> int:
-    """Let the lines take effect but for merged items; how many charges.
+    """Let the lines take effect; how many charges.
 
-    Counts on request lines and on the items behind unmerged ones, records the numbers of each
-    dispatched unit, and bills each dispatched line of a billable product: quantity times price as
-    ordered. One statement, so that what a record says is looked up once; each part joins it with
-    tables by their keys, and no part with another.
+    Counts on request lines and on the items behind them, records the numbers of each dispatched
+    unit, and bills each dispatched line of a billable product: quantity times price as ordered.
+    What happened to a merged line goes to its items in the order of their numbers: dispatched units
+    to the first that still have some open, then cancelled ones, then rejected ones; each quantity
+    is an interval on the running sum of what the shares have open.
+
+    One statement, so that what a record says is looked up once; each part joins it with tables by
+    their keys, and no part with another.
 
     psycopg.errors.UniqueViolation says that a unit's number is active already: serial_conflicts()
     tells which records carry it.
@@ -84,7 +83,7 @@ def apply_lines(conn: psycopg.Connection, of: Range) -> int:
               from dispatch_detail d
               join dispatch_line l on l.batch_id = d.batch_id and l.sequence = d.sequence
               join request_line r on r.id = l.line_id
-             {_GOOD}
+             {_OF_GOOD}
         ), counted as (
             update request_line r
                set dispatched = r.dispatched + e.dispatched,
@@ -94,13 +93,43 @@ def apply_lines(conn: psycopg.Connection, of: Range) -> int:
               from (select line_id, {_EFFECT}, bool_or(status = 'BACK_ORDERED') as waiting
                       from good group by line_id) e
              where r.id = e.line_id
+        ), share as (
+            select s.line_id, s.order_id, s.item_no, e.dispatched as d, e.cancelled as c,
+                   e.rejected as r,
+                   sum(s.quantity - s.dispatched - s.cancelled - s.rejected) over running as upto,
+                   s.quantity - s.dispatched - s.cancelled - s.rejected as has
+              from (select line_id, {_EFFECT}
+                      from good where item_no is null and status <> 'BACK_ORDERED'
+                     group by line_id) e
+              join request_line_share s on s.line_id = e.line_id
+            window running as (partition by s.line_id order by s.item_no)
+        ), given as materialized (
+            select line_id, order_id, item_no,
+                   greatest(0, least(upto, d) - (upto - has)) as dispatched,
+                   greatest(0, least(upto, d + c) - greatest(upto - has, d)) as cancelled,
+                   greatest(0, least(upto, d + c + r) - greatest(upto - has, d + c)) as rejected
+              from share
+        ), counted_on_share as (
+            update request_line_share s
+               set dispatched = s.dispatched + g.dispatched,
+                   cancelled = s.cancelled + g.cancelled,
+                   rejected = s.rejected + g.rejected
+              from given g
+             where s.line_id = g.line_id and s.item_no = g.item_no
         ), counted_on_item as (
             update order_item i
                set open_quantity = i.open_quantity - e.dispatched - e.cancelled - e.rejected,
                    dispatched_quantity = i.dispatched_quantity + e.dispatched,
                    cancelled_quantity = i.cancelled_quantity + e.cancelled
-              from (select order_id, item_no, {_EFFECT}
-                      from good where item_no is not null and status <> 'BACK_ORDERED'
+              -- An item may stand behind both kinds of line, and a statement changes a row once.
+              from (select order_id, item_no, sum(dispatched) as dispatched,
+                           sum(cancelled) as cancelled, sum(rejected) as rejected
+                      from (select order_id, item_no, {_EFFECT}
+                              from good where item_no is not null and status <> 'BACK_ORDERED'
+                             group by order_id, item_no
+                            union all
+                            select order_id, item_no, dispatched, cancelled, rejected from given)
+                           both_kinds
                      group by order_id, item_no) e
              where i.order_id = e.order_id and i.item_no = e.item_no
         ), recorded as (
@@ -113,7 +142,7 @@ def apply_lines(conn: psycopg.Connection, of: Range) -> int:
                                        array_fill(null::text, array[g.unit_count]))
                    with ordinality as u (serial_number, imei, iccid, filler, unit_no)
              where g.status = 'DISPATCHED' and g.unit_count > 0
-             order by u.serial_number
+             order by u.serial_number, u.imei, u.iccid
         ), billed as (
             insert into charge (warehouse_id, dispatch_id, line_id, order_id, account_id,
                                 product_code, quantity, unit_price, amount, currency)
@@ -132,64 +161,22 @@ def apply_lines(conn: psycopg.Connection, of: Range) -> int:
     return int(row[0])
 
 
-def count_on_shares(conn: psycopg.Connection, of: Range) -> None:
-    """Give what happened to merged lines to their items, in the order of item numbers.
-
-    Dispatched units go to the first items that still have some open, then cancelled ones, then
-    rejected ones: each quantity is an interval on the running sum of what the shares have open.
-    """
-    conn.execute(
-        f"""
-        with effect as (
-            select l.line_id,
-                   coalesce(sum(l.quantity) filter (where l.status = 'DISPATCHED'), 0) as d,
-                   coalesce(sum(l.quantity) filter (where l.status = 'CANCELLED'), 0) as c,
-                   coalesce(sum(l.quantity) filter (where l.status = 'REJECTED'), 0) as r
-              {_GOOD_LINES} and l.status <> 'BACK_ORDERED'
-             group by l.line_id
-        ), share as (
-            select s.line_id, s.order_id, s.item_no, e.d, e.c, e.r,
-                   sum(s.quantity - s.dispatched - s.cancelled - s.rejected) over running as upto,
-                   s.quantity - s.dispatched - s.cancelled - s.rejected as has
-              from effect e join request_line_share s on s.line_id = e.line_id
-            window running as (partition by s.line_id order by s.item_no)
-        ), given as (
-            select line_id, order_id, item_no,
-                   greatest(0, least(upto, d) - (upto - has)) as d,
-                   greatest(0, least(upto, d + c) - greatest(upto - has, d)) as c,
-                   greatest(0, least(upto, d + c + r) - greatest(upto - has, d + c)) as r
-              from share
-        ), counted as (
-            update request_line_share s
-               set dispatched = s.dispatched + g.d, cancelled = s.cancelled + g.c,
-                   rejected = s.rejected + g.r
-              from given g
-             where s.line_id = g.line_id and s.item_no = g.item_no
-        )
-        update order_item i
-           set open_quantity = i.open_quantity - g.d - g.c - g.r,
-               dispatched_quantity = i.dispatched_quantity + g.d,
-               cancelled_quantity = i.cancelled_quantity + g.c
-          from (select order_id, item_no, sum(d) as d, sum(c) as c, sum(r) as r
-                  from given group by order_id, item_no) g
-         where i.order_id = g.order_id and i.item_no = g.item_no
-        """,  # noqa: S608  # a constant of ours
-        of.parameters,
-    )
-
-
-def serial_conflicts(conn: psycopg.Connection, of: Range) -> list[tuple[int, str, bool]]:
-    """The numbers of good records that are active, or stand in more than one place of the range.
+def serial_conflicts(conn: psycopg.Connection, batch: int) -> list[tuple[int, str, bool]]:
+    """The numbers in unapplied records that are active, or stand in more than one place of them.
 
     (sequence, what, whether it is active already), by sequence; `what` names kind and number, and
-    with a serial number its product, so that equal ones are equal.
+    with a serial number its product, so that equal ones are equal. Of refused records too: the
+    refusal of another may be what makes one of them good.
     """
     return conn.execute(
-        f"""
+        """
         with unit as materialized (
             select g.sequence, r.product_code, u.serial_number, u.imei, u.iccid
               from (select l.sequence, l.line_id, l.serial_numbers, l.imeis, l.iccids
-                    {_GOOD_LINES} and l.status = 'DISPATCHED' and l.unit_count > 0) g
+                      from dispatch_line l
+                      join dispatch_detail d on d.batch_id = l.batch_id and d.sequence = l.sequence
+                     where l.batch_id = %(batch)s and d.batch_id = %(batch)s
+                       and d.applied_at is null and l.status = 'DISPATCHED' and l.unit_count > 0) g
               join request_line r on r.id = g.line_id
              cross join lateral unnest(g.serial_numbers, g.imeis, g.iccids)
                    as u (serial_number, imei, iccid)
@@ -212,8 +199,8 @@ def serial_conflicts(conn: psycopg.Connection, of: Range) -> list[tuple[int, str
             select sequence, what, taken, count(*) over (partition by what) as times from number) n
          where taken or times > 1
          order by sequence
-        """,  # noqa: S608  # a constant of ours
-        of.parameters,
+        """,
+        {"batch": batch},
     ).fetchall()
 
 

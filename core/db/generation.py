@@ -22,6 +22,15 @@ LONGEST_LINE = 1_000_000
 """Units that one request line can carry: the schema's limit of a quantity."""
 
 
+def see_one_moment(conn: psycopg.Connection) -> None:
+    """First in a transaction: all of it sees products and warehouses as they are at its claim.
+
+    Else a product that changes its warehouse between two statements leaves an item without a line.
+    An order that moved meanwhile is a serialization failure: the unit is tried again.
+    """
+    conn.execute("set transaction isolation level repeatable read")
+
+
 def claim(conn: psycopg.Connection, limit: int) -> list[int]:
     """Lock the oldest orders that await generation and that no other process has; their ids."""
     rows = conn.execute(

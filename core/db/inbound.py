@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 from core.domain.batch import LOADED, BatchType
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import datetime
 
     import psycopg
@@ -141,8 +142,8 @@ def insert_batch(
     return int(row[0])
 
 
-def copy_details(conn: psycopg.Connection, text: bytes) -> None:
-    """COPY the records of a batch, in PostgreSQL's text format."""
+def copy_details(conn: psycopg.Connection, text: Iterable[bytes]) -> None:
+    """COPY the records of a batch, in pieces of PostgreSQL's text format."""
     with (
         conn.cursor() as cursor,
         cursor.copy(
@@ -150,11 +151,12 @@ def copy_details(conn: psycopg.Connection, text: bytes) -> None:
             "dispatched_at, carrier, tracking, content_sha256, errors) from stdin"
         ) as copy,
     ):
-        copy.write(text)
+        for piece in text:
+            copy.write(piece)
 
 
-def copy_lines(conn: psycopg.Connection, text: bytes) -> None:
-    """COPY the lines of a batch's records, in PostgreSQL's text format."""
+def copy_lines(conn: psycopg.Connection, text: Iterable[bytes]) -> None:
+    """COPY the lines of a batch's records, in pieces of PostgreSQL's text format."""
     with (
         conn.cursor() as cursor,
         cursor.copy(
@@ -162,7 +164,8 @@ def copy_lines(conn: psycopg.Connection, text: bytes) -> None:
             "serial_numbers, imeis, iccids, extras, unit_count, captured, fault) from stdin"
         ) as copy,
     ):
-        copy.write(text)
+        for piece in text:
+            copy.write(piece)
 
 
 def record_loaded(

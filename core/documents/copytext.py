@@ -10,14 +10,27 @@ known, and free text goes through `escape` wherever it comes from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
+from types import NoneType
 from typing import Any, Final
 
 NULL: Final = r"\N"
 
 _FIELD: Final = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 _ELEMENT: Final = str.maketrans({"\\": r"\\", '"': r"\""})
+
+
+PIECE: Final = 1000
+"""Rows; some 100 to 200 kB."""
+
+
+def pieces(rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
+    """The text of `encode` in pieces: the server reads one while the next is made."""
+    rest = iter(rows)
+    while piece := list(islice(rest, PIECE)):
+        yield encode(piece)
 
 
 def encode(rows: Iterable[Sequence[object]]) -> bytes:
@@ -46,6 +59,8 @@ def _column(values: Sequence[Any]) -> Iterable[str]:
         texts = _TEXTS
         return [texts[type(value)](value) for value in values]
     (kind,) = kinds
+    if kind is NoneType:
+        return [NULL] * len(values)
     if kind is str and _harmless("".join(values)):
         return values
     return map(_TEXTS[kind], values)

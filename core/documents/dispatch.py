@@ -143,14 +143,14 @@ def _check_interface(document: object) -> None:
 def _rows(records: Iterable[dict[str, Any]]) -> tuple[list[DetailRow], list[DispatchLineRow]]:
     details: list[DetailRow] = []
     rows: list[DispatchLineRow] = []
+    captured = _Captured()
     for sequence, record in enumerate(records, 1):
         dispatched_at = _instant(record, "dispatchDateTime", f"/orders/{sequence - 1}")
         for line_no, line in enumerate(record.get("lines", ()), 1):
             # JSON Schema takes 1.0 for an integer (2020-12 core, section 6.3); a column does not.
             quantity = line["quantity"] = int(line["quantity"])
             units = line.get("units", ())
-            names = {name for unit in units for name in unit}
-            imeis = _column(units, "imei") if "imei" in names else None
+            columns = _columns(units) if units else {}
             rows.append(
                 DispatchLineRow(
                     sequence,
@@ -159,12 +159,12 @@ def _rows(records: Iterable[dict[str, Any]]) -> tuple[list[DetailRow], list[Disp
                     line["status"],
                     quantity,
                     line.get("reason") or None,
-                    _column(units, "serialNumber") if "serialNumber" in names else None,
-                    imeis,
-                    _column(units, "iccid") if "iccid" in names else None,
-                    None if names <= _SERIALS else _extras(units),
+                    _numbers(columns.get("serialNumber")),
+                    imeis := _numbers(columns.get("imei")),
+                    _numbers(columns.get("iccid")),
+                    None if columns.keys() <= _SERIALS else _extras(units),
                     len(units),
-                    _captured(units, names),
+                    captured[tuple([name for name, column in columns.items() if all(column)])],
                     None if imeis is None or _all_imeis(imeis) else Reason.IMEI_INVALID.value,
                 )
             )
@@ -185,14 +185,26 @@ def _rows(records: Iterable[dict[str, Any]]) -> tuple[list[DetailRow], list[Disp
     return details, rows
 
 
-def _column(units: Iterable[dict[str, str]], name: str) -> list[str | None] | None:
-    values = [normalise(unit[name]) or None if name in unit else None for unit in units]
-    return values if any(values) else None
+def _columns(units: Sequence[dict[str, str]]) -> dict[str, list[str]]:
+    """What the units carry by name, with one normalised value a unit, "" where it has none."""
+    names: Iterable[str] = units[0]
+    if len(units) > 1:
+        names = {name for unit in units for name in unit}
+    return {name: [normalise(unit.get(name, "")) for unit in units] for name in names}
 
 
-def _captured(units: Sequence[dict[str, str]], names: Iterable[str]) -> list[str]:
-    # Without the capitals of normalise(): a text has them or is empty either way.
-    return [name for name in sorted(names) if all(unit.get(name, "").strip() for unit in units)]
+def _numbers(column: list[str] | None) -> list[str | None] | None:
+    if column is None or not any(column):
+        return None
+    return [value or None for value in column]
+
+
+class _Captured(dict[tuple[str, ...], list[str]]):
+    """The same sorted list for the same names: nearly all lines of a file have one."""
+
+    def __missing__(self, names: tuple[str, ...]) -> list[str]:
+        self[names] = sorted(names)
+        return self[names]
 
 
 def _all_imeis(values: Iterable[str | None]) -> bool:

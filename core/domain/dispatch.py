@@ -91,12 +91,14 @@ def judge(
     lines: Iterable[Line],
     applied: Mapping[str, bytes],
     refused_already: Mapping[int, tuple[Reason, str]],
+    conflicts: Iterable[tuple[int, str, bool]] = (),
 ) -> Verdicts:
     """Judge each record in file order.
 
     `orders` are the ids that exist; `lines` every request line of those orders, at any warehouse;
     `applied` the content digest of each dispatchId that this warehouse used before;
-    `refused_already` the sequences that the database refused, such as for a serial that is active.
+    `refused_already` the sequences that the database refused; `conflicts` are (sequence, kind and
+    number, whether another customer has it) of the units' numbers that not everybody can have.
     """
     by_id = {line.line_id: line for line in lines}
     by_order: dict[int, list[Line]] = defaultdict(list)
@@ -104,6 +106,10 @@ def judge(
         by_order[line.order_id].append(line)
     left = {line.line_id: line.open for line in by_id.values()}
     known = dict(applied)
+    numbers: dict[int, list[tuple[str, bool]]] = defaultdict(list)
+    for sequence, what, taken in conflicts:
+        numbers[sequence].append((what, taken))
+    holders: set[str] = set()
     verdicts = Verdicts()
     for record in records:
         if (before := refused_already.get(record.sequence)) is not None:
@@ -115,10 +121,13 @@ def judge(
                 continue
             mine = _lines_of(record, warehouse, orders, by_order)
             uses, implied = _uses(record, mine, by_id, left, warehouse)
+            carried = numbers.get(record.sequence, ())
+            _check_numbers(carried, holders)
         except _Refused as refusal:
             verdicts.refused.append(Refusal(record.sequence, refusal.reason, refusal.sentence))
             continue
         known[record.dispatch_id] = record.content
+        holders.update(what for what, _ in carried)
         for line_id, quantity in uses.items():
             left[line_id] -= quantity
         verdicts.implied.extend(implied)
@@ -253,27 +262,16 @@ def _check_units(claim: Claim, line: Line) -> None:
         raise _Refused(reason, f"line {line.line_id}: {reason.meaning}")
 
 
-def judge_serials(conflicts: Iterable[tuple[int, str, bool]]) -> dict[int, tuple[Reason, str]]:
-    """Which records cannot be applied for their serial numbers; of two in one file the first wins.
+def _check_numbers(carried: Sequence[tuple[str, bool]], holders: set[str]) -> None:
+    """Of two records in one file with a number the first good one has it.
 
-    `conflicts` are (sequence, kind and number, whether another customer has it), by sequence. The
-    sentence names the kind alone: a number is personal data.
+    The sentence names the kind alone: a number is personal data.
     """
-    of_record: dict[int, list[tuple[str, bool]]] = defaultdict(list)
-    for sequence, what, taken in conflicts:
-        of_record[sequence].append((what, taken))
-    holders: set[str] = set()
-    culprits: dict[int, tuple[Reason, str]] = {}
-    for sequence in sorted(of_record):
-        numbers = [what for what, _ in of_record[sequence]]
-        clashing = [what for what, taken in of_record[sequence] if taken or what in holders]
-        clashing += [what for what, times in Counter(numbers).items() if times > 1]
-        if clashing:
-            kinds = ", ".join(sorted({what.split(" ", 1)[0] for what in clashing}))
-            culprits[sequence] = (
-                Reason.SERIAL_ACTIVE,
-                f"a unit's {kinds} is active already, or is given twice in this file",
-            )
-        else:
-            holders.update(numbers)
-    return culprits
+    times = Counter(what for what, _ in carried)
+    clashing = [what for what, taken in carried if taken or what in holders or times[what] > 1]
+    if clashing:
+        kinds = ", ".join(sorted({what.split(" ", 1)[0] for what in clashing}))
+        raise _Refused(
+            Reason.SERIAL_ACTIVE,
+            f"a unit's {kinds} is active already, or is given twice in this file",
+        )

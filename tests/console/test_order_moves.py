@@ -29,6 +29,10 @@ def _agrees(console: Console) -> None:
         assert look(console.owner, None) == []
 
 
+def _warehouse_of(console: Console, batch: int) -> str:
+    return str(console.value("select warehouse_id from batch where id = %s", batch))
+
+
 def _counters(console: Console) -> list[tuple[Any, ...]]:
     return console.rows(
         "select open_quantity, dispatched_quantity, cancelled_quantity from order_item"
@@ -293,3 +297,16 @@ def test_no_such_order(console: Console, name: str) -> None:
     ended = console.call("order", "cancel", "--reason", "x", "--", name)
     assert ended.code == 1
     assert ended.err.startswith("cmp-orders: there is no order ")
+
+
+def test_cancelling_the_rest_settles(console: Console) -> None:
+    """What one warehouse has dispatched decides: with the rest cancelled the order is Complete."""
+    order = console.order(("CASE", 2, "1"), ("SIM", 1, "1"))
+    console.generate()
+    made = console.batch()
+    console.seal(*(b for b in made if _warehouse_of(console, b) == "LONDON"))
+    (case,) = console.rows("select id from request_line where warehouse_id = 'LONDON'")[0]
+    assert console.answer("LONDON", record(order, "D1", line(case, 2))) == [None]
+    assert console.call("order", "cancel", order, "--reason", "too late").code == 0
+    assert console.status(order) == "COMPLETE"
+    _agrees(console)

@@ -163,8 +163,8 @@ class Desk(Site):
                 partner_sequence=document.file_sequence,
                 received_at=now,
             )
-            inbound.copy_details(conn, copytext.encode(document.details_of(batch)))
-            inbound.copy_lines(conn, copytext.encode(document.lines_of(batch)))
+            inbound.copy_details(conn, copytext.pieces(document.details_of(batch)))
+            inbound.copy_lines(conn, copytext.pieces(document.lines_of(batch)))
         return batch
 
     def apply(self) -> int:

@@ -10,7 +10,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import example, given, settings
 
-from core.domain.dispatch import WHOLE_ORDER, Claim, Line, Record, Verdicts, judge, judge_serials
+from core.domain.dispatch import WHOLE_ORDER, Claim, Line, Record, Verdicts, judge
 from core.errors import Reason
 
 HERE, THERE = "LONDON", "LEEDS"
@@ -292,6 +292,15 @@ def test_a_file_that_comes_again_has_no_effect(records: list[Record], lines: lis
 NUMBERS = st.lists(st.tuples(st.integers(1, 5), st.sampled_from("abc"), st.booleans()), max_size=12)
 
 
+def clashing(conflicts: list[tuple[int, str, bool]], upto: int) -> Verdicts:
+    """Judge records 1 to `upto`, each of a line of its own, whose numbers are in conflict."""
+    records = [record(number, claim(number)) for number in range(1, upto + 1)]
+    lines = [line(number) for number in range(1, upto + 1)]
+    return judge(
+        HERE, records, orders={1}, lines=lines, applied={}, refused_already={}, conflicts=conflicts
+    )
+
+
 @example([(1, "a", False), (2, "a", False), (3, "b", False)])
 @example([(1, "a", True), (1, "b", False), (2, "b", False)])
 @settings(deadline=None)
@@ -303,21 +312,33 @@ def test_the_first_holder_of_a_number_wins(found: list[tuple[int, str, bool]]) -
     # A number that is active is so wherever it stands.
     active = {what for _, what, taken in found if taken}
     conflicts = [(sequence, f"imei {what}", what in active) for sequence, what, _ in sorted(found)]
-    culprits = judge_serials(conflicts)
-    holders: dict[str, int] = {}
-    for sequence in sorted({one[0] for one in conflicts}):
+    reasons = {one.sequence: one.reason for one in clashing(conflicts, 5).refused}
+    holders: set[str] = set()
+    for sequence in range(1, 6):
         numbers = [what for at, what, _ in conflicts if at == sequence]
         free = all(what[5:] not in active and what not in holders for what in numbers)
         if free and len(numbers) == len(set(numbers)):
-            assert sequence not in culprits
-            holders.update(dict.fromkeys(numbers, sequence))
+            assert sequence not in reasons
+            holders.update(numbers)
         else:
-            assert culprits[sequence][0] == Reason.SERIAL_ACTIVE
+            assert reasons[sequence] == Reason.SERIAL_ACTIVE
+
+
+def test_who_is_refused_for_a_number_leaves_its_line_to_the_next() -> None:
+    """Every record of a chain on one line is judged in one look, whoever its refusal lets in."""
+    records = [record(number, claim(1)) for number in range(1, 5)]
+    conflicts = [(1, "imei a", True), (2, "imei a", True), (3, "imei a", True)]
+    verdicts = judge(
+        HERE, records, orders={1}, lines=[line(1, 1)], applied={}, refused_already={},
+        conflicts=conflicts,
+    )  # fmt: skip
+    assert [one.sequence for one in verdicts.refused] == [1, 2, 3]
 
 
 def test_no_number_is_told() -> None:
     """The sentence of a serial conflict names the kinds, never a number: that is personal data."""
-    culprits = judge_serials([(1, "imei 490154203237518", True), (1, "serialNumber P X1", True)])
-    assert culprits[1][1].startswith("a unit's imei, serialNumber is active already")
-    assert "4901" not in culprits[1][1]
-    assert "X1" not in culprits[1][1]
+    conflicts = [(1, "imei 490154203237518", True), (1, "serialNumber P X1", True)]
+    [refusal] = clashing(conflicts, 1).refused
+    assert refusal.sentence.startswith("a unit's imei, serialNumber is active already")
+    assert "4901" not in refusal.sentence
+    assert "X1" not in refusal.sentence
