@@ -43,6 +43,10 @@ class Reason(StrEnum):
         "Category, type or version of the document is not the one this interface takes.",
     )
     COUNT_MISMATCH = "COUNT_MISMATCH", "recordCount is not the number of records in orders[]."
+    CHANGED_AFTER_READING = (
+        "CHANGED_AFTER_READING",
+        "The file was accepted, and changed before it could be archived; what was accepted counts.",
+    )
     REPEATED_FILE = (
         "REPEATED_FILE",
         "The same signed content of the same signer was accepted before.",
@@ -117,11 +121,14 @@ class Reason(StrEnum):
         "WORK_FILE_LOST",
         "The sealed file is gone from work and was never published; somebody has removed it.",
     )
+    WORK_FILE_CHANGED = (
+        "WORK_FILE_CHANGED",
+        "The sealed file in work is not what was sealed; it was not published.",
+    )
     DATABASE_OLDER_THAN_FILES = (
         "DATABASE_OLDER_THAN_FILES",
         "The archive knows files that the database does not: it has lost commits.",
     )
-    NO_KEY = "NO_KEY", "No valid key or certificate for the warehouse."
 
 
 class Reject(Exception):

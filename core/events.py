@@ -42,15 +42,6 @@ class Event(Enum):
         "A property or key is not usable, so the daemon does not start (exit code 78).",
         "Mend what the line names; `cmp-orders config show` prints the effective values.",
     )
-    KEY_EXPIRES = (
-        "warning",
-        ("certificate", "expires_at", "days"),
-        "A certificate ends soon; after that its files are refused, or none are made.",
-        (
-            "Exchange new certificates with the partner; old and new may overlap in the trust "
-            "directory. `cmp-orders keys list` shows all of them."
-        ),
-    )
     # The surroundings: these never end a daemon.
     DATABASE_AWAY = (
         "error",
@@ -220,7 +211,7 @@ class Event(Enum):
         "error",
         ("expected", "found"),
         "The mounted tree is not the one in which a batch was sealed; the warehouse is held.",
-        "Mount the right tree, or `cmp-orders reconcile --adopt` if it is gone for good.",
+        "Mount the right tree, or put it back from a backup; the daemon then goes on by itself.",
     )
     DATABASE_OLDER_THAN_FILES = (
         "error",
@@ -233,11 +224,6 @@ class Event(Enum):
             "`cmp-orders reconcile` shows what is missing, `cmp-orders reconcile --adopt` takes it "
             "over from the files."
         ),
-    )
-    FILES_ADOPTED = (
-        "warning",
-        ("batches", "orders", "inbound_files", "file_sequence"),
-        "What the files knew and the database had lost was taken over; the warehouse goes on.",
     )
 
     @classmethod

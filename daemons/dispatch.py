@@ -136,8 +136,9 @@ class Dispatch:
                 )
             else:
                 batches.move(conn, batch.id, BATCHED)
-        for sequence, order, reason in refused:
-            closed = reason == Reason.LINE_CLOSED
+        for sequence, order, reason, status in refused:
+            # Only where goods have moved a person has to decide.
+            closed = reason == Reason.LINE_CLOSED and status.endswith("DISPATCHED")
             log.emit(
                 Event.LINE_CLOSED_DISPATCHED if closed else Event.RECORD_REFUSED,
                 sequence=sequence,
@@ -171,7 +172,8 @@ class _Job:
     def run(self) -> Counter[str]:
         """Apply every record that can be; how many orders were settled, by status."""
         conn, batch = self._conn, self._batch
-        orders = dispatches.lock_orders(conn, batch.id)
+        dispatches.lock_orders(conn, batch.id, batch.warehouse_id)
+        orders = dispatches.known_orders(conn, batch.id)
         # Read after the locks were taken, so that these see whatever was committed before.
         records = dispatches.records(conn, batch.id)
         lines = dispatches.lines(conn, sorted(orders))

@@ -259,6 +259,10 @@ class Extract:
                     )
                 return
             self._tree.prepare(file.warehouse_id)
+            data = self._tree.sealed_data(file.warehouse_id, batch.id)
+            if data is not None and hashlib.sha256(data).digest() != file.file_sha256:
+                self._set_aside(conn, batch, Reason.WORK_FILE_CHANGED)
+                return
             manifest = self._manifest(conn, file)
             # False: an earlier attempt has renamed it, and ended before it could record that.
             if not self._tree.publish(
@@ -371,6 +375,7 @@ def build(properties: Properties) -> Daemon:
         connect=lambda: connect.connect(access.address(properties, ROLE, NAME)),
         on_connect=on_connect,
         check=check,
+        warnings=tree.warnings,
         waiting=lambda conn: (
             f"{batches.count(conn, BatchType.REQUEST, BATCHED)} batches to seal, "
             f"{batches.count(conn, BatchType.REQUEST, SEALED)} to publish"

@@ -208,16 +208,35 @@ class Load:
         if file.status == "CLAIMED":
             self._decide(conn, file, received_at)
         elif file.status == "LOADED":
-            self._archive(conn, file, self._read(file))
+            self._archive_again(file)
+            inbound.record_archived(conn, file.id)
         elif file.status in ("REPEATED", "ARCHIVED"):
-            self._tree.archive(warehouse, claim, self._read(file))
+            self._archive_again(file)
         else:
             reason = Reason(file.reason) if file.reason else Reason.INTERNAL_ERROR
             self._tree.quarantine(warehouse, claim, reason, file.sentence or reason.meaning)
 
-    def _read(self, file: InboundFile) -> bytes:
-        # The limit may have been lowered since; the file was accepted under the one of then.
-        return self._tree.read(file.warehouse_id, file.claim_name, 1 << 40)
+    def _archive_again(self, file: InboundFile) -> None:
+        """Finish what a crash left: only the bytes that were read then go to the archive.
+
+        The partner may hold the claimed file open, or have a link to it.
+        """
+        warehouse, claim = file.warehouse_id, file.claim_name
+        limit = self._properties.load_from_generic.maxbytes
+        try:
+            data = self._tree.read(warehouse, claim, limit)
+        except Reject:
+            data = b""
+        if hashlib.sha256(data).digest() == file.file_sha256:
+            self._tree.archive(warehouse, claim, data)
+            return
+        copy = self._tree.copy_of(warehouse, claim)
+        if copy is not None and hashlib.sha256(copy).digest() == file.file_sha256:
+            self._tree.archive(warehouse, claim, copy)
+            return
+        reason = Reason.CHANGED_AFTER_READING
+        self._tree.quarantine(warehouse, claim, reason, reason.meaning)
+        log.emit(Event.FILE_QUARANTINED, reason=reason, sentence=reason.meaning)
 
     def _decide(self, conn: psycopg.Connection, file: InboundFile, received_at: datetime) -> None:
         if file.attempts > self._properties.daemon.attempts:
@@ -382,6 +401,7 @@ def build(properties: Properties) -> Daemon:
         connect=lambda: connect.connect(access.address(properties, ROLE, NAME)),
         on_connect=on_connect,
         check=check,
+        warnings=tree.warnings,
         stoptime=properties.daemon.stoptime,
         backoffmax=properties.daemon.backoffmax,
     )

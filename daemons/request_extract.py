@@ -71,6 +71,8 @@ NAME = "request-extract"
 ROLE = "sales_order_request_extract"
 ORDERS_A_UNIT = 5000
 """How many orders one transaction generates; memory and the time that locks are held follow."""
+UNITS_A_UNIT = 200_000
+"""How many units they have together, each of which may be a request line; one order always fits."""
 
 
 class Generate:
@@ -89,6 +91,7 @@ class Generate:
             ids = generation.claim(conn, self._limits.orders)
             if not ids:
                 return False
+            ids = generation.within(conn, ids, UNITS_A_UNIT)
             unfit = generation.judge(conn, ids, self._limits)
             if unfit:
                 generation.refuse(conn, unfit)
@@ -136,6 +139,7 @@ class Batch:
         ready = batching.ready(conn, max_wait=self._max_wait, max_orders=self._limits.orders)
         for warehouse, number in self._rota.order(ready):
             with connect.turn(conn, Turn.BATCH, number) as mine:
+                self._rota.tried(warehouse)
                 if mine and self._batch(conn, warehouse):
                     self._rota.served(warehouse)
                     return True

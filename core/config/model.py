@@ -132,8 +132,8 @@ class Daemon(Group):
     )
     attempts: Annotated[int, Number(1, 100)] = Field(
         3,
-        description="How often a batch or file is tried that ends the process or is put off each "
-        "time, before it is set aside for an operator.",
+        description="How often a batch or file is tried that ends the process each time, before it "
+        "is set aside for an operator.",
     )
 
 
@@ -166,7 +166,7 @@ class RequestExtract(Group):
         description="How long the mode triggered gathers orders for a fuller batch, counted from "
         "the oldest of them. 0s: not at all.",
     )
-    batch_maxorders: Annotated[int, Number(1, 1_000_000)] = Field(
+    batch_maxorders: Annotated[int, Number(1, 100_000)] = Field(
         5000, description="The most orders in one batch."
     )
     batch_maxlines: Annotated[int, Number(1, 10_000_000)] = Field(
@@ -179,7 +179,7 @@ class RequestExtract(Group):
         description="The most JSON in one batch, before it is encrypted, by estimate. An order "
         "that has more of its own is a batch of its own.",
     )
-    unit_maxunits: Annotated[int, Number(1, 1_000_000)] = Field(
+    unit_maxunits: Annotated[int, Number(1, 100_000)] = Field(
         10_000,
         description="The most units of one order for a warehouse of the granularity UNIT, where "
         "each is a request line; an order with more is refused.",
@@ -197,7 +197,9 @@ class LoadFromGeneric(Group):
 
     interval: Look = 1.0
     maxbytes: Annotated[int, Size("1kB", "1000MB")] = Field(
-        64_000_000, description="The largest file that is read; a larger one goes to quarantine."
+        16_000_000,
+        description="The largest file that is read; a larger one goes to quarantine. A file takes "
+        "up to thirty times its size in memory while it is loaded.",
     )
     quarantine_maxfiles: Annotated[int, Number(1, 1_000_000)] = Field(
         1000,

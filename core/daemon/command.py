@@ -87,6 +87,8 @@ def _check(daemon: Daemon) -> int:
         sentence = error.why if isinstance(error, Defer) else log.one_line(error)
         click.echo(sentence, err=True)
         return EX_CONFIG if judge(error) is Outcome.FAULT else EX_TEMPFAIL
+    for warning in daemon.warnings() if daemon.warnings is not None else ():
+        click.echo(f"warning: {warning}", err=True)
     for problem in problems:
         click.echo(problem, err=True)
     if problems:

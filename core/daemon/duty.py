@@ -56,6 +56,8 @@ class Daemon:
     """Called on each new connection before any duty; while it raises Defer no work is taken."""
     check: Callable[[psycopg.Connection], list[str]] | None = None
     """For --check: every problem as a sentence that says what to mend."""
+    warnings: Callable[[], list[str]] | None = None
+    """For --check: what is unusual and need not be mended, as sentences."""
     waiting: Callable[[psycopg.Connection], str] | None = None
     """How much waits, in a few words, for the service manager's STATUS; asked now and then."""
     reload: Callable[[], Daemon] | None = None

@@ -14,15 +14,35 @@ if TYPE_CHECKING:
 NONE: frozenset[str] = frozenset()
 
 
-def lock_orders(conn: psycopg.Connection, batch: int) -> set[int]:
-    """Lock the orders that the batch's unapplied records name, by id; the ids that exist."""
+def lock_orders(conn: psycopg.Connection, batch: int, warehouse: str) -> None:
+    """Lock the orders that the batch's unapplied records name, by id.
+
+    Only those that were asked of this warehouse: a partner must not hold up the others' orders.
+    """
+    conn.execute(
+        """
+        select o.id from sales_order o
+         where o.id in (
+                select d.order_id from dispatch_detail d
+                 where d.batch_id = %(batch)s and d.applied_at is null
+                   -- A limit keeps it one order's look: else all lines of the warehouse are read.
+                   and (select true from request_line l
+                         where l.order_id = d.order_id and l.warehouse_id = %(warehouse)s
+                         limit 1))
+         order by o.id
+           for no key update of o
+        """,
+        {"batch": batch, "warehouse": warehouse},
+    )
+
+
+def known_orders(conn: psycopg.Connection, batch: int) -> set[int]:
+    """The ids of orders that exist among those that the batch's unapplied records name."""
     rows = conn.execute(
         """
         select o.id from sales_order o
          where o.id in (select order_id from dispatch_detail
                          where batch_id = %(batch)s and applied_at is null)
-         order by o.id
-           for no key update
         """,
         {"batch": batch},
     ).fetchall()
@@ -168,11 +188,11 @@ def insert_implied(
     )
 
 
-def refused(conn: psycopg.Connection, batch: int) -> list[tuple[int, int | None, str]]:
-    """(sequence, order id, reason) of the records that stand refused, in file order."""
+def refused(conn: psycopg.Connection, batch: int) -> list[tuple[int, int | None, str, str]]:
+    """(sequence, order id, reason, status) of the records that stand refused, in file order."""
     return conn.execute(
         """
-        select sequence, order_id, reason from dispatch_detail
+        select sequence, order_id, reason, status from dispatch_detail
          where batch_id = %(batch)s and applied_at is null
          order by sequence
         """,

@@ -46,6 +46,23 @@ def claim(conn: psycopg.Connection, limit: int) -> list[int]:
     return [row[0] for row in rows]
 
 
+def within(conn: psycopg.Connection, ids: list[int], units: int) -> list[int]:
+    """The first of these locked orders that have so many units together; one order at least."""
+    rows = conn.execute(
+        """
+        select id from (
+            select o.id, o.place, sum(coalesce(i.units, 0)) over (order by o.place) as upto
+              from unnest(%(ids)s::bigint[]) with ordinality as o (id, place)
+              left join lateral (select sum(quantity) as units from order_item
+                                  where order_id = o.id offset 0) i on true) measured
+         where upto <= %(units)s or place = 1
+         order by place
+        """,
+        {"ids": ids, "units": units},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def judge(conn: psycopg.Connection, ids: list[int], limits: GenerateLimits) -> list[Unfit]:
     """Judge locked orders: those that cannot be generated, with the first reason and its items."""
     rows = conn.execute(

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from core.directory import durable
-from core.directory.checks import problems_of_tree
+from core.directory.checks import problems_of_tree, warnings_of_tree
 from core.errors import Reason, Reject
 
 if TYPE_CHECKING:
@@ -166,6 +166,13 @@ class Inbound:
             raise Reject(Reason.FILE_EMPTY, "the file has no content")
         return data
 
+    def copy_of(self, warehouse: str, claim: str) -> bytes | None:
+        """Our own copy of a file in the archive, which a crash may have left unfinished."""
+        try:
+            return self.place("archive", warehouse, claim).read_bytes()
+        except FileNotFoundError:
+            return None
+
     def archive(self, warehouse: str, claim: str, data: bytes) -> None:
         """Keep the bytes that were read as our own file, then let go of the claimed one."""
         copy = self.place("archive", warehouse, claim)
@@ -210,6 +217,10 @@ class Inbound:
         """What would keep this tree from working, as sentences; a test file goes through it."""
         problems = problems_of_tree(self.root, self.AREAS)
         return problems or self._try_out()
+
+    def warnings(self) -> list[str]:
+        """What is unusual about the tree, as sentences."""
+        return warnings_of_tree(self.root) if self.root.is_dir() else []
 
     def _try_out(self) -> list[str]:
         mark = f".check-{os.getpid()}-{secrets.token_hex(4)}"

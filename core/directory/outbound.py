@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from core.directory import durable
-from core.directory.checks import problems_of_tree
+from core.directory.checks import problems_of_tree, warnings_of_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,6 +93,13 @@ class Outbound:
         """Remove what an uncommitted attempt left of a batch that needs no file after all."""
         durable.unlink(self.work(warehouse, batch))
 
+    def sealed_data(self, warehouse: str, batch: int) -> bytes | None:
+        """The bytes of the sealed file in `work`; None if it is not there."""
+        try:
+            return self.work(warehouse, batch).read_bytes()
+        except FileNotFoundError:
+            return None
+
     def has_copy(self, warehouse: str, name: str) -> bool:
         """Whether the archive has a copy: it is made, to last, before a file is published."""
         return self.archived(warehouse, name).exists()
@@ -160,6 +167,10 @@ class Outbound:
         if not problems:
             problems += self._try_out()
         return problems
+
+    def warnings(self) -> list[str]:
+        """What is unusual about the tree, as sentences."""
+        return warnings_of_tree(self.root) if self.root.is_dir() else []
 
     def _try_out(self) -> list[str]:
         mark = f".check-{os.getpid()}-{secrets.token_hex(4)}"

@@ -27,7 +27,7 @@ def test_reprocess_of_an_unsealed_batch(console: Console) -> None:
     """A request batch set aside before its seal is batched again, its attempts forgotten."""
     batch = _request_batch(console)
     console.owner.execute("update batch set attempts = 3")
-    batches.move(console.owner, batch, SET_ASIDE, reason="NO_KEY", sentence="no key")
+    batches.move(console.owner, batch, SET_ASIDE, reason="INTERNAL_ERROR", sentence="no key")
     assert console.call("batch", "reprocess", batch).code == 0
     assert console.rows("select stage, stage_status, attempts, reason, sentence from batch") == [
         ("Batch", "Complete", 0, None, None)

@@ -55,7 +55,7 @@ def test_oldest_and_what_needs_a_person(console: Console) -> None:
     console.order(("NOSUCH", 1, "1"))
     console.generate()
     [batch] = console.batch()
-    batches.move(console.owner, batch, SET_ASIDE, reason=Reason.NO_KEY)
+    batches.move(console.owner, batch, SET_ASIDE, reason=Reason.INTERNAL_ERROR)
     warehouses.hold(console.owner, "LEEDS", Reason.WORK_TREE_CHANGED)
     console.owner.execute("update batch set stage_at = now() - interval '125 minutes'")
     console.call("tree", "init")

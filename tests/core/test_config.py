@@ -45,7 +45,7 @@ def test_without_file_and_environment_everything_has_its_default() -> None:
     assert properties == config.Properties()
     assert properties.request_extract.fraudcheckrequired is False
     assert properties.database.statementtimeout == 60.0
-    assert properties.load_from_generic.maxbytes == 64_000_000
+    assert properties.load_from_generic.maxbytes == 16_000_000
 
 
 def test_every_default_is_itself_allowed() -> None:

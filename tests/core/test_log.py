@@ -78,7 +78,7 @@ def test_a_json_line_names_daemon_event_and_what_it_is_about() -> None:
     stream = json_log()
     with log.about(batch_id=17, warehouse="LONDON"):
         log.emit(Event.BATCH_CREATED, orders=2, milliseconds=3)
-        log.emit(Event.BATCH_HELD, reason=Reason.NO_KEY)
+        log.emit(Event.BATCH_HELD, reason=Reason.INTERNAL_ERROR)
     log.emit(Event.DATABASE_BACK, seconds=1.5)
     first, second, third = lines(stream)
     assert first.pop("time").endswith("Z")
@@ -91,7 +91,8 @@ def test_a_json_line_names_daemon_event_and_what_it_is_about() -> None:
         "batch_id": 17,
         "warehouse": "LONDON",
     }
-    assert (second["level"], second["reason"], second["batch_id"]) == ("error", "NO_KEY", 17)
+    told = (second["level"], second["reason"], second["batch_id"])
+    assert told == ("error", "INTERNAL_ERROR", 17)
     assert "batch_id" not in third
 
 

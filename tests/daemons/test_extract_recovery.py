@@ -235,3 +235,26 @@ def test_trouble_that_is_left_is_told(depot: Depot) -> None:
     again = depot.extractor()
     assert drained(again, depot.conn("extract_to_generic")) == 1
     assert not again.resting()
+
+
+def test_a_changed_work_file_is_not_published(depot: Depot) -> None:
+    """What lies in work is published only if it is what was sealed."""
+    batch = sealed_and_not_published(depot)
+    depot.outbound.work("LONDON", batch).write_bytes(b"rubbish")
+    depot.extract()
+    assert depot.rows("select reason from batch") == [(Reason.WORK_FILE_CHANGED,)]
+    assert depot.outbound.present("LONDON") == set()
+
+
+def test_lines_cancelled_before_the_seal_never_go_out(depot: Depot) -> None:
+    """An order requested anew drops out of the batch of its former request, though it awaits."""
+    order, batch = depot.batched()
+    depot.owner.execute("update request_line set cancelled = quantity")
+    depot.owner.execute("update order_item set open_quantity = 0")
+    for status in ("ERROR", "AWAITING_GENERATION"):
+        depot.owner.execute("update sales_order set status = %s where id = %s", (status, order))
+    depot.generate()
+    assert depot.status(order) == "AWAITING_DISPATCH"
+    depot.extract()
+    assert depot.rows("select record_count from batch where id = %s", batch) == [(0,)]
+    assert depot.sent("LONDON") == []

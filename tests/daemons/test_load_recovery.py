@@ -267,3 +267,23 @@ def test_reading_is_refused_by_its_reason(depot: Depot) -> None:
     assert refused.value.reason == Reason.FILE_TOO_LARGE
     with pytest.raises(FileNotFoundError):
         depot.inbound.read("LONDON", "gone", 10)
+
+
+def test_only_what_was_accepted_is_archived(depot: Depot) -> None:
+    """A file that its partner changes after it was accepted does not become the evidence of it."""
+    path = depot.drop("LONDON", depot.sealed(document()))
+    link = depot.root / "the partner's own link"
+    os.link(path, link)
+    depot.take_up()
+    (name,) = depot.names("archive")
+    accepted = depot.inbound.place("archive", "LONDON", name).read_bytes()
+    # As if the process had ended before it let go of the claimed file.
+    depot.inbound.place("archive", "LONDON", name).unlink()
+    os.link(link, depot.inbound.place("work", "LONDON", name))
+    depot.owner.execute("update inbound_file set status = 'LOADED'")
+    link.write_bytes(b"something else altogether")
+    depot.take_up()
+    assert depot.names("archive") == []
+    ((_, reason),) = depot.quarantined().items()
+    assert reason.startswith("CHANGED_AFTER_READING\n")
+    assert accepted != b"something else altogether"

@@ -56,6 +56,13 @@ begin
 end $$;
 create trigger sales_order_id_fixed before update of id on sales_order
     for each row when (new.id <> old.id) execute function refuse('an order keeps its id');
+create trigger batch_history_kept before update or delete on batch_history
+    for each statement execute function refuse('history is never changed');
+-- Charges take both when goods go out.
+create trigger sales_order_terms_fixed before update of account_id, currency on sales_order
+    for each row when (old.status <> 'NEW'
+                       and (new.account_id <> old.account_id or new.currency <> old.currency))
+    execute function refuse('account and currency of an order are fixed once it has left New');
 create trigger order_history_kept before update or delete on order_history
     for each statement execute function refuse('history is never changed');
 

@@ -70,7 +70,7 @@ grant update (order_id, reason, sentence, applied_at) on dispatch_detail to sale
 grant insert, delete on dispatch_line to sales_order_dispatch;
 grant insert on dispatch, dispatched_unit, charge to sales_order_dispatch;
 
--- The console enters, shows and mends; it can neither bill nor dispatch.
+-- The console enters, shows and mends: it can insert neither charges nor dispatched units.
 grant select on all tables in schema public to sales_order_console;
 grant insert, update on warehouse, product, sales_order, order_item, order_hold to sales_order_console;
 grant update on batch, inbound_file, outbound_file, request_line, request_line_share
