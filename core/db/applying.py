@@ -82,7 +82,8 @@ def apply_lines(conn: psycopg.Connection, of: Range) -> int:
                    r.product_code, r.unit_price, r.billable
               from dispatch_detail d
               join dispatch_line l on l.batch_id = d.batch_id and l.sequence = d.sequence
-              join request_line r on r.id = l.line_id
+             -- The offset keeps it a look by key for each line, whatever the statistics say.
+             cross join lateral (select * from request_line where id = l.line_id offset 0) r
              {_OF_GOOD}
         ), counted as (
             update request_line r

@@ -21,10 +21,8 @@ create table dispatch_detail (
 ) with (fillfactor = 70);
 create index dispatch_detail_order on dispatch_detail (order_id);
 
--- No foreign key: what is loaded comes in one transaction with its header and details, and is what
--- the daemon is given most of.
 create table dispatch_line (
-    batch_id bigint not null,
+    batch_id bigint not null references batch,
     sequence integer not null,
     -- 1 and up as listed in the record; 0 and down are lines that a whole-order outcome means.
     line_no integer not null,
@@ -61,9 +59,8 @@ create table dispatch (
 comment on table dispatch is 'Each dispatch applied, by the warehouse''s own number: unique for ever, never purged.';
 create index dispatch_order on dispatch (order_id);
 
--- That the line of a unit and of a charge exists, and stays, is seen to by the triggers in 0005.
 create table dispatched_unit (
-    line_id bigint not null,
+    line_id bigint not null references request_line,
     dispatch_id text not null,
     unit_no integer not null,
     order_id bigint not null,
@@ -85,7 +82,7 @@ create unique index dispatched_unit_iccid on dispatched_unit (iccid) where activ
 create table charge (
     warehouse_id text not null,
     dispatch_id text not null,
-    line_id bigint not null,
+    line_id bigint not null references request_line,
     -- 0 stands for the dispatched line as a whole.
     unit_no integer not null default 0,
     order_id bigint not null,

@@ -99,55 +99,6 @@ create trigger order_item_changed
     before update of order_id, item_no, product_code, quantity, unit_price, warehouse_id on order_item
     for each row execute function order_item_row_fixed();
 
--- Units and charges belong to request lines that exist and stay. A foreign key's check of each row
--- took a sixth of the Dispatch job's time; this is one look a statement, and as strict: who deletes a
--- line first waits for all who are adding, and keeps more from it until the deletion is decided.
-create function request_line_there() returns trigger
-language plpgsql security definer set search_path = public, pg_temp as $$
-declare
-    missing bigint;
-begin
-    -- A snapshot older than this statement may show a line that is gone; to lock it would tell.
-    execute format($sql$
-        select count(*) from (select distinct line_id from new_row) n
-          left join lateral (select id from request_line where id = n.line_id offset 0 %s) l on true
-         where l.id is null
-    $sql$, case when current_setting('transaction_isolation') <> 'read committed'
-                then 'for key share' else '' end) into missing;
-    if missing > 0 then
-        raise exception 'a unit or charge of a request line that does not exist'
-            using errcode = 'foreign_key_violation', constraint = 'request_line_there';
-    end if;
-    return null;
-end $$;
-create trigger dispatched_unit_line after insert on dispatched_unit
-    referencing new table as new_row for each statement execute function request_line_there();
-create trigger charge_line after insert on charge
-    referencing new table as new_row for each statement execute function request_line_there();
-create trigger dispatched_unit_line_fixed before update of line_id on dispatched_unit
-    for each row when (new.line_id <> old.line_id) execute function refuse('a unit keeps its line');
-create trigger charge_line_fixed before update of line_id on charge
-    for each row when (new.line_id <> old.line_id) execute function refuse('a charge keeps its line');
-create trigger request_line_id_fixed before update of id on request_line
-    for each row when (new.id <> old.id) execute function refuse('a request line keeps its id');
-
-create function request_line_needed() returns trigger
-language plpgsql security definer set search_path = public, pg_temp as $$
-begin
-    lock table dispatched_unit, charge in share row exclusive mode;
-    perform 1 from old_row r
-     where exists (select from dispatched_unit u where u.line_id = r.id)
-        or exists (select from charge c where c.line_id = r.id)
-     limit 1;
-    if found then
-        raise exception 'a request line that has units or charges stays'
-            using errcode = 'foreign_key_violation', constraint = 'request_line_needed';
-    end if;
-    return null;
-end $$;
-create trigger request_line_needed after delete on request_line
-    referencing old table as old_row for each statement execute function request_line_needed();
-
 create function batch_moved() returns trigger
 language plpgsql security definer set search_path = public, pg_temp as $$
 begin
