@@ -1,0 +1,102 @@
+"""Runs programs of ours as processes of their own, and tells how long and how much memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+PYTHON = (sys.executable, "-m")
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """Processes that ran side by side: the time until the last ended, the most that one used.
+
+    `start_seconds`, a part of the whole, passed until the first of them was ready to work: a daemon
+    says so in its log; of another program it is 0.
+
+    The memory is the kernel's ru_maxrss (getrusage(2)). A child starts with its parent's: the
+    figure is right as long as the benchmark itself stays smaller than what it starts, which is why
+    it reads nothing large into memory.
+    """
+
+    seconds: float
+    start_seconds: float
+    peak_bytes: int
+
+
+class ProcessError(Exception):
+    """A process ended with another code than 0; the text says which, and its last words."""
+
+
+def run_together(
+    commands: Sequence[Sequence[str]], log: Path, environ: Mapping[str, str] | None = None
+) -> Ran:
+    """Run `python -m` with each of these arguments, all at once; what they say goes to `log`."""
+    began = time.time()
+    before = log.stat().st_size if log.exists() else 0
+    running: dict[int, subprocess.Popen[bytes]] = {}
+    peak = 0
+    try:
+        for command in commands:
+            process = start(command, log, environ)
+            running[process.pid] = process
+        for pid in list(running):
+            # Not Popen.wait, which does not tell what the process has used.
+            _, status, usage = os.wait4(pid, 0)
+            process = running.pop(pid)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            peak = max(peak, usage.ru_maxrss * 1024)
+            if process.returncode:
+                raise ProcessError(_told(process, log))
+    finally:
+        stop(*running.values())
+    ended = time.time()
+    return Ran(ended - began, _first_ready(log, before, began) - began, peak)
+
+
+def _first_ready(log: Path, offset: int, otherwise: float) -> float:
+    """When the first daemon was ready, as time.time() counts."""
+    with log.open("rb") as lines:
+        lines.seek(offset)
+        for line in lines:
+            if b"DAEMON_READY" in line:
+                return datetime.fromisoformat(json.loads(line)["time"]).timestamp()
+    return otherwise
+
+
+def start(
+    command: Sequence[str], log: Path, environ: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start `python -m` with these arguments; it ends with us where the system can see to it."""
+    tied = shutil.which("setpriv")
+    with log.open("ab") as file:
+        return subprocess.Popen(
+            [*((tied, "--pdeathsig", "TERM") if tied else ()), *PYTHON, *command],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            env={**os.environ, **(environ or {})},
+        )
+
+
+def stop(*processes: subprocess.Popen[bytes]) -> None:
+    """Ask all to end, and wait until they have."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.wait()
+
+
+def _told(process: subprocess.Popen[bytes], log: Path) -> str:
+    last = log.read_text(errors="replace").splitlines()[-5:]
+    arguments = process.args if isinstance(process.args, list) else [process.args]
+    return f"{' '.join(map(str, arguments))} ended with {process.returncode}: {' / '.join(last)}"
