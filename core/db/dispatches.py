@@ -53,18 +53,22 @@ def records(conn: psycopg.Connection, batch: int) -> list[Record]:
     """The batch's records that have not been applied, in file order."""
     claims: dict[int, list[Claim]] = {}
     with conn.cursor(binary=True) as cursor:
-        for sequence, no, line, status, quantity, units, captured, fault in cursor.execute(
+        cursor.execute(
             """
             select l.sequence, l.line_no, l.line_id, l.status, l.quantity, l.unit_count,
                    l.captured, l.fault
-              from dispatch_line l
-              join dispatch_detail d on d.batch_id = l.batch_id and d.sequence = l.sequence
-             where l.batch_id = %(batch)s and d.batch_id = %(batch)s
-               and d.applied_at is null and l.line_no > 0
+              from dispatch_detail d
+             -- The offset keeps it a look by key for each record: of a batch that has just come the
+             -- planner expects a row or two, and would go through all lines for each record.
+             cross join lateral (select * from dispatch_line
+                                  where batch_id = d.batch_id and sequence = d.sequence
+                                    and line_no > 0 offset 0) l
+             where d.batch_id = %(batch)s and d.applied_at is null
              order by l.sequence, l.line_no
             """,
             {"batch": batch},
-        ):
+        )
+        for sequence, no, line, status, quantity, units, captured, fault in cursor.fetchall():
             names = frozenset(captured) if captured else NONE
             claim = Claim(no, line, status, quantity, units, names, fault)
             claims.setdefault(sequence, []).append(claim)
