@@ -34,8 +34,9 @@ class Range:
 
 
 _LOOKED_UP = "limit (select 1000000000)"
-"""Limits nothing. The planner, who then expects a tenth of the rows, looks each up by its key rather
-than read a whole table that is many times as large."""
+"""Limits nothing. The planner, who then expects a tenth of the rows, looks each up by its key
+rather than reading a whole table that is many times as large.
+"""
 _EFFECT = """coalesce(sum(quantity) filter (where status = 'DISPATCHED'), 0) as dispatched,
                    coalesce(sum(quantity) filter (where status = 'CANCELLED'), 0) as cancelled,
                    coalesce(sum(quantity) filter (where status = 'REJECTED'), 0) as rejected"""
