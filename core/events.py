@@ -39,8 +39,16 @@ class Event(Enum):
     CONFIG_REFUSED = (
         "error",
         ("problem",),
-        "A property or key is not usable, so the daemon does not start (exit code 78).",
+        (
+            "A property or key is not usable: the daemon does not start (exit code 78), or, when "
+            "told to read them again, goes on with those that it has."
+        ),
         "Mend what the line names; `cmp-orders config show` prints the effective values.",
+    )
+    CONFIG_RELOADED = (
+        "info",
+        (),
+        "Properties and certificates were read again (SIGHUP) and count from now on.",
     )
     # The surroundings: these never end a daemon.
     DATABASE_AWAY = (
