@@ -21,9 +21,7 @@ def keys() -> None:
     """Make keys and certificates, and list them."""
 
 
-@keys.command(
-    epilog=example("sudo cmp-orders keys generate --name 'CMP Example Telecom'")
-)
+@keys.command(epilog=example("sudo cmp-orders keys generate --name 'CMP Example Telecom'"))
 @click.option("--name", required=True, help="The certificates' common name.")
 @click.option(
     "--credentials",

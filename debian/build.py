@@ -75,7 +75,9 @@ def build(folder: Path, version: str, *, compression: str = "xz") -> Path:
         _control(tree, version, architecture)
         package = folder / f"{NAME}_{version}_{architecture}.deb"
         folder.mkdir(parents=True, exist_ok=True)
-        _run("dpkg-deb", f"-Z{compression}", "--root-owner-group", "--build", str(tree), str(package))
+        _run(
+            "dpkg-deb", f"-Z{compression}", "--root-owner-group", "--build", str(tree), str(package)
+        )
     return package
 
 

@@ -22,7 +22,7 @@ from typing import Any, Self
 
 BOOT = Path(__file__).with_name("boot.sh")
 PREFIX = "sales-orders-box-"
-PATIENCE = 30.0
+PATIENCE = 20.0
 """Seconds after which a wait is given up; far more than anything here takes."""
 POWER_OFF = signal.SIGRTMIN + 4
 
@@ -164,7 +164,11 @@ class Box:
         def reached() -> bool:
             return all(self.property(unit, name) == value for name, value in wanted.items())
 
-        wait(reached, f"{unit} {wanted}", lambda: self.run(["systemctl", "status", unit], check=False).stdout)
+        wait(
+            reached,
+            f"{unit} {wanted}",
+            lambda: self.run(["systemctl", "status", unit], check=False).stdout,
+        )
 
     def journal(self, *match: str) -> list[dict[str, Any]]:
         """The lines of the journal that match, oldest first."""
@@ -194,7 +198,7 @@ def wait(until: Callable[[], bool], what: str, told: Callable[[], str] = str) ->
     deadline = time.monotonic() + PATIENCE
     while not until():
         assert time.monotonic() < deadline, f"waited in vain for {what}\n{told()}"
-        time.sleep(0.03)
+        time.sleep(0.1)
 
 
 def _remove_cgroup(cgroup: Path) -> None:

@@ -39,8 +39,10 @@ def test_takes_its_files(running: Installation) -> None:
     # Its right to the directory is enough to take the file; the name is seen to be gone.
     assert attempt(running, f"cat {path} > /srv/london/taken.p7m && rm {path}")
     wait(
-        lambda: running.value(f"select taken_at is not null from outbound_file where name='{name}'")
-        == "t",
+        lambda: (
+            running.value(f"select taken_at is not null from outbound_file where name='{name}'")
+            == "t"
+        ),
         "the file to be recorded as taken",
     )
     assert box.root(f"{OUT}/archive/LONDON/{name}").exists()
@@ -80,7 +82,9 @@ def test_nothing_else(installed: Installation, command: str) -> None:
 def test_removes_only_its_own(running: Installation) -> None:
     """In the inbound directory the partner takes back what it dropped, and nothing of ours."""
     inbox = f"{IN}/LONDON"
-    assert attempt(running, f"touch {inbox}/.mine && mv {inbox}/.mine {inbox}/.my && rm {inbox}/.my")
+    assert attempt(
+        running, f"touch {inbox}/.mine && mv {inbox}/.mine {inbox}/.my && rm {inbox}/.my"
+    )
     running.box.run(f"touch {inbox}/.ours", user=CONSOLE)
     assert not attempt(running, f"rm -f {inbox}/.ours")
     running.box.run(f"rm {inbox}/.ours", user=CONSOLE)
