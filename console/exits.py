@@ -3,7 +3,7 @@
 | code | meaning |
 | --- | --- |
 | 0 | done |
-| 1 | something was refused, or is not there; standard error, or the summary, says what; `probe run`: a Warning |
+| 1 | something was refused, or is not there: standard error says what; `probe run`: a Warning |
 | 2 | wrong usage; `--help` says the right one |
 | 3 | `probe run`: a probe is Severe |
 | 70 | a fault of this software; `--traceback` shows where |

@@ -176,8 +176,8 @@ def _documents(tree: Path, version: str) -> None:
     _put_zipped(tree / DOC / "CHANGELOG.md.gz", (ROOT / "CHANGELOG.md").read_text("utf-8"))
     for command in _commands():
         section = 1 if command.name == "cmp-orders" else 8
-        page = manual.page(command.name, section, command.value.partition(":")[0])
-        _put_zipped(tree / f"usr/share/man/man{section}/{command.name}.{section}.gz", page)
+        text = manual.page(command.name, section, command.value.partition(":")[0])
+        _put_zipped(tree / f"usr/share/man/man{section}/{command.name}.{section}.gz", text)
 
 
 def _put(source: Path, target: Path) -> None:

@@ -218,7 +218,7 @@ Age = Annotated[float, Duration("1s", "3650d")]
 
 
 class Probe(Group):
-    """The targets of `cmp-orders probe run`: past the first it warns, past the second it is severe."""
+    """The targets of `cmp-orders probe run`: past one it warns, past the other it is severe."""
 
     generation_warning: Age = Field(
         600.0, description="Warns when an order awaits generation for so long."
@@ -274,11 +274,13 @@ class Probe(Group):
     )
     transaction_warning: Age = Field(
         600.0,
-        description="Warns when a transaction in the database is open, which keeps tables from being tidied for so long.",
+        description="Warns when a transaction in the database is open for so long: it keeps "
+        "tables from being tidied.",
     )
     transaction_severe: Age = Field(
         3600.0,
-        description="Severe when a transaction in the database is open, which keeps tables from being tidied for so long.",
+        description="Severe when a transaction in the database is open for so long: it keeps "
+        "tables from being tidied.",
     )
     errors_warning: Annotated[int, Number(1, 1_000_000)] = Field(
         1, description="Warns when so many batches are at Error."
@@ -300,11 +302,13 @@ class Probe(Group):
     )
     keys_warning: Age = Field(
         2_592_000.0,
-        description="Warns when the last certificate of a use, ours or a partner's, is valid no longer than this.",
+        description="Warns when the last certificate of a use, ours or a partner's, is valid no "
+        "longer than this.",
     )
     keys_severe: Age = Field(
         604_800.0,
-        description="Severe when the last certificate of a use, ours or a partner's, is valid no longer than this.",
+        description="Severe when the last certificate of a use, ours or a partner's, is valid no "
+        "longer than this.",
     )
 
 

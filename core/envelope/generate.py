@@ -49,8 +49,8 @@ def generate(
     `name` becomes the certificate's common name, 1 to 64 characters. Certificates go to
     `<out_trust_dir>/own/{signing,encryption}.pem` (mode 0644), private keys, PKCS#8 without a
     passphrase, to `<out_credentials_dir>/<prefix>{signing,decryption}.key` (0600); missing
-    directories are made. Every file appears whole or not at all. Nothing is overwritten unless asked for:
-    KeyringError names what is there, before anything is written.
+    directories are made. Every file appears whole or not at all. Nothing is overwritten unless
+    asked for: KeyringError names what is there, before anything is written.
     """
     if not 1 <= len(name) <= NAME_MAXIMUM:
         raise KeyringError(f"the name has {len(name)} characters; 1 to {NAME_MAXIMUM} are allowed")

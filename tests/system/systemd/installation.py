@@ -1,4 +1,4 @@
-"""An installation of the package in a box, set up as the operator's page says, with two partners."""
+"""The package in a box, set up as the operator's page says, with two partners."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ATTEMPTS = Path(__file__).with_name("attempts.py")
 NOT_FOR_ATTEMPTS = ("ExecStart=", "ExecReload=", "Restart", "WatchdogSec=", "PartOf=", "Success")
 PROGRAMS = "/srv/postgresql"
 """Where the box sees the PostgreSQL of the tests."""
-POSTGRESQL = f"""
+POSTGRESQL = """
 [Unit]
 Description=PostgreSQL for the tests
 
@@ -30,10 +30,10 @@ Description=PostgreSQL for the tests
 Type=forking
 User=postgres
 RuntimeDirectory=postgresql
-Environment=PATH={{bin}}:/usr/bin:/bin
-ExecStart={{bin}}/pg_ctl start --wait --pgdata=/var/lib/pg \\
+Environment=PATH={bin}:/usr/bin:/bin
+ExecStart={bin}/pg_ctl start --wait --pgdata=/var/lib/pg \\
     --options='-c unix_socket_directories=/run/postgresql -c listen_addresses= -c fsync=off'
-ExecStop={{bin}}/pg_ctl stop --wait --mode=fast --pgdata=/var/lib/pg
+ExecStop={bin}/pg_ctl stop --wait --mode=fast --pgdata=/var/lib/pg
 """
 
 

@@ -81,11 +81,8 @@ def test_trees(installed: Installation, unit: str) -> None:
 def test_keys(installed: Installation, unit: str) -> None:
     """A daemon is given its own private key, and cannot read that of another one that runs."""
     installed.start()
-    own = {
-        f"read /run/credentials/sales-order-attempt-{one.removeprefix('sales-order-')}.service/{key}"
-        for one, key in KEYS.items()
-        if one == unit
-    }
+    attempting = f"sales-order-attempt-{unit.removeprefix('sales-order-')}.service"
+    own = {f"read /run/credentials/{attempting}/{key}" for one, key in KEYS.items() if one == unit}
     others = {f"read /run/credentials/{one}.service/{key}" for one, key in KEYS.items()}
     for one, key in KEYS.items():
         assert installed.box.root(f"/run/credentials/{one}.service/{key}").exists()

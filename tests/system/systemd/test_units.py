@@ -26,7 +26,8 @@ MODULES = dict(
 
 def setting(unit: str, name: str) -> str:
     """The last value of a setting."""
-    return re.findall(rf"^{name}=(.*)$", (SYSTEMD / unit).read_text("utf-8"), re.MULTILINE)[-1]
+    text = (SYSTEMD / unit).read_text("utf-8")
+    return str(re.findall(rf"^{name}=(.*)$", text, re.MULTILINE)[-1])
 
 
 def seconds(text: str) -> float:
@@ -97,9 +98,8 @@ def test_one_name(daemon: str) -> None:
 def test_trees_are_one_mount(service: str) -> None:
     """What a unit may write is a whole tree: between two entries a file could not be renamed."""
     text = (SYSTEMD / service).read_text("utf-8")
-    entries = [
-        entry for line in re.findall(r"^ReadWritePaths=(.*)$", text, re.M) for entry in line.split()
-    ]
+    lines = re.findall(r"^ReadWritePaths=(.*)$", text, re.MULTILINE)
+    entries = [entry for line in lines for entry in line.split()]
     trees = ("/var/lib/sales-orders/out", "/var/lib/sales-orders/in")
     assert all(entry in trees or not entry.startswith(trees) for entry in entries)
     assert len(entries) <= 1
