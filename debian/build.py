@@ -86,7 +86,7 @@ def _environment(home: Path) -> None:
     packages = home / "lib" / f"python3.{MINOR}" / "site-packages"
     packages.mkdir(parents=True)
     (home / "bin").mkdir()
-    (home / "bin" / "python3").symlink_to(f"/usr/bin/python3.{MINOR}")
+    (home / "bin" / "python3").symlink_to(f"../../../bin/python3.{MINOR}")
     (home / "pyvenv.cfg").write_text(
         f"home = /usr/bin\ninclude-system-site-packages = false\nversion = 3.{MINOR}\n"
     )

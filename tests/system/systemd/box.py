@@ -22,7 +22,7 @@ from typing import Any, Self
 
 BOOT = Path(__file__).with_name("boot.sh")
 PREFIX = "sales-orders-box-"
-PATIENCE = 20.0
+PATIENCE = 40.0
 """Seconds after which a wait is given up; far more than anything here takes."""
 POWER_OFF = signal.SIGRTMIN + 4
 

@@ -136,6 +136,7 @@ class Installation:
     def restore(self) -> None:
         """Take back what a test has changed about the units, and start what it has stopped."""
         self.box.run("rm -rf /run/systemd/system/sales-order-* && systemctl daemon-reload")
+        self.box.run("systemctl start postgresql")
         self.box.run("systemctl reset-failed 'sales-order-*'", check=False)
         self.start()
 
