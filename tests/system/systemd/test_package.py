@@ -21,6 +21,8 @@ NEWER = f"{VERSION}+next"
 PROPERTIES = "/etc/sales-orders/sales-orders.properties"
 MARK = "# what the operator wrote\n"
 
+pytestmark = pytest.mark.xdist_group("box")
+
 
 def test_same_content_same_package(package: Path, tmp_path: Path) -> None:
     """Built twice, the package is the same, byte for byte."""
@@ -46,6 +48,7 @@ def test_nothing_of_the_builder(package: Path, tmp_path: Path) -> None:
     assert found.stdout == ""
 
 
+@pytest.mark.full
 def test_lintian(package: Path) -> None:
     """Debian's own critic finds no error but those that an environment of one's own brings."""
     if shutil.which("lintian") is None:
