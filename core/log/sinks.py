@@ -85,7 +85,7 @@ def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
 
 def datagram(_: WrappedLogger, __: str, line: EventDict) -> bytes:
     """The line as the journal's fields: names in capitals, MESSAGE for those who only read."""
-    fields = dict(line)
+    fields = {name: value for name, value in line.items() if value is not None}
     level = fields.pop("level")
     said = " ".join(f"{k}={v}" for k, v in fields.items() if k not in {"event", "daemon", "error"})
     event = Event.named(str(fields["event"]))

@@ -176,21 +176,28 @@ class Box:
         lines = self.run(["journalctl", "--boot", "--output=json", "--all", *match]).stdout
         return [json.loads(line) for line in lines.splitlines()]
 
-    def wait_for_line(self, *match: str, after: str = "") -> dict[str, Any]:
-        """Wait for a line of the journal that matches, after the given cursor; the first one."""
-        since = [f"--after-cursor={after}"] if after else []
+    def wait_for_line(self, *match: str, after: int = 0) -> dict[str, Any]:
+        """Wait for a line of the journal that matches, later than `now` was; the first one."""
         found: list[dict[str, Any]] = []
 
         def came() -> bool:
-            found.extend(self.journal(*since, *match))
+            found.extend(self.later(after, *match))
             return bool(found)
 
         wait(came, f"a line {match}", lambda: self.run("journalctl -b -n 40").stdout)
         return found[0]
 
-    def cursor(self) -> str:
-        """Where the journal ends now."""
-        return str(self.journal("-n", "1")[0]["__CURSOR"])
+    def later(self, after: int, *match: str) -> list[dict[str, Any]]:
+        """The lines that match and are later than `now` was.
+
+        Compared here: journalctl's own --after-cursor passes over the first line that matches.
+        """
+        lines = self.journal(*match)
+        return [line for line in lines if int(line["__REALTIME_TIMESTAMP"]) > after]
+
+    def now(self) -> int:
+        """When the journal's last line was written."""
+        return int(self.journal("-n", "1")[0]["__REALTIME_TIMESTAMP"])
 
 
 def wait(until: Callable[[], bool], what: str, told: Callable[[], str] = str) -> None:

@@ -121,12 +121,12 @@ def test_awkward_modes(running: Installation, kind: str) -> None:
 def test_no_files_at_all(running: Installation) -> None:
     """Directories, links and pipes that are dropped do no harm: they stay, and are told of."""
     box, inbox = running.box, f"{IN}/LONDON"
-    cursor = box.cursor()
+    now = box.now()
     assert attempt(
         running,
         f"cd {inbox}; mkdir d.p7m; mkfifo f.p7m; ln -s /etc/credstore l.p7m",
     )
-    line = box.wait_for_line("EVENT=STRAY_FILES", after=cursor)
+    line = box.wait_for_line("EVENT=STRAY_FILES", after=now)
     assert line["COUNT"] == "3"
     assert attempt(running, f"cd {inbox}; rmdir d.p7m; rm f.p7m l.p7m")
     running.play(2, seed=32)

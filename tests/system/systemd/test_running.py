@@ -21,9 +21,9 @@ def pid_of(installation: Installation, unit: str) -> str:
     return installation.box.property(unit, "MainPID")
 
 
-def told_of(installation: Installation, unit: str, after: str) -> str:
-    """What systemd itself tells of a unit, after a cursor of the journal."""
-    lines = installation.box.journal(f"--after-cursor={after}", f"UNIT={unit}")
+def told_of(installation: Installation, unit: str, after: int) -> str:
+    """What systemd itself tells of a unit, later than `after`."""
+    lines = installation.box.later(after, f"UNIT={unit}")
     return "\n".join(str(line["MESSAGE"]) for line in lines)
 
 
@@ -75,9 +75,9 @@ def test_hung(running: Installation) -> None:
     running.drop_in(DISPATCH, "[Service]\nWatchdogSec=1s\n")
     running.box.run(f"systemctl restart {DISPATCH}")
     before = pid_of(running, DISPATCH)
-    cursor = running.box.cursor()
+    now = running.box.now()
     running.box.run(f"systemctl kill --signal=STOP {DISPATCH}")
-    wait(lambda: "result 'watchdog'" in told_of(running, DISPATCH, cursor), "the watchdog")
+    wait(lambda: "result 'watchdog'" in told_of(running, DISPATCH, now), "the watchdog")
     wait(lambda: pid_of(running, DISPATCH) not in {before, "0"}, "a new process")
 
 
@@ -97,9 +97,9 @@ def test_started_before_the_database(running: Installation) -> None:
     box = running.box
     box.run("systemctl stop sales-order.target postgresql")
     box.wait_for(DISPATCH, ActiveState="inactive")
-    cursor = box.cursor()
+    now = box.now()
     box.run(f"systemctl start --no-block {DISPATCH}")
-    box.wait_for_line("EVENT=DATABASE_AWAY", f"_SYSTEMD_UNIT={DISPATCH}", after=cursor)
+    box.wait_for_line("EVENT=DATABASE_AWAY", f"_SYSTEMD_UNIT={DISPATCH}", after=now)
     first = pid_of(running, DISPATCH)
     assert box.property(DISPATCH, "ActiveState") == "activating"
     box.run("systemctl start postgresql")
@@ -112,13 +112,13 @@ def test_bad_property(running: Installation) -> None:
     """
     box = running.box
     good = box.root(PROPERTIES).read_text()
-    cursor = box.cursor()
+    now = box.now()
     try:
         box.write(PROPERTIES, good + "sales.order.dispatch.interval = soon\n")
         assert box.run(f"systemctl restart {DISPATCH}", check=False).returncode != 0
         box.wait_for(DISPATCH, ActiveState="failed", ExecMainStatus="78")
         restarts = box.property(DISPATCH, "NRestarts")
-        line = box.wait_for_line("EVENT=CONFIG_REFUSED", f"_SYSTEMD_UNIT={DISPATCH}", after=cursor)
+        line = box.wait_for_line("EVENT=CONFIG_REFUSED", f"_SYSTEMD_UNIT={DISPATCH}", after=now)
         assert f"{PROPERTIES}:" in line["PROBLEM"]
         assert box.property(DISPATCH, "NRestarts") == restarts
     finally:
@@ -131,12 +131,12 @@ def test_missing_key(running: Installation) -> None:
     """Without its key a daemon says which is missing and where, instead of failing mutely."""
     box = running.box
     key = "/etc/credstore/sales-orders.signing.key"
-    cursor = box.cursor()
+    now = box.now()
     box.run(f"mv {key} /root/signing.key")
     try:
         assert box.run(f"systemctl restart {EXTRACT}", check=False).returncode != 0
         box.wait_for(EXTRACT, ActiveState="failed", ExecMainStatus="78")
-        line = box.wait_for_line("EVENT=CONFIG_REFUSED", f"_SYSTEMD_UNIT={EXTRACT}", after=cursor)
+        line = box.wait_for_line("EVENT=CONFIG_REFUSED", f"_SYSTEMD_UNIT={EXTRACT}", after=now)
         assert "signing.key" in line["PROBLEM"]
     finally:
         box.run(f"mv /root/signing.key {key}")
@@ -144,10 +144,10 @@ def test_missing_key(running: Installation) -> None:
 
 def reload(installation: Installation, unit: str, event: str) -> dict[str, str]:
     """Reload a unit and wait for what comes of it."""
-    cursor = installation.box.cursor()
+    now = installation.box.now()
     installation.box.run(f"systemctl reload {unit}")
     line: dict[str, str] = installation.box.wait_for_line(
-        f"EVENT={event}", f"_SYSTEMD_UNIT={unit}", after=cursor
+        f"EVENT={event}", f"_SYSTEMD_UNIT={unit}", after=now
     )
     return line
 

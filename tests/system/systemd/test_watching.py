@@ -41,11 +41,11 @@ def test_probes_and_metrics(running: Installation) -> None:
     box.run("systemctl start sales-order-probe.service")
     assert 'sales_orders_probe_verdict{probe="ahead",about="LONDON"} 0' in read(running, METRICS)
     assert 'about="own signing"} 0' in read(running, METRICS)
-    cursor = box.cursor()
+    now = box.now()
     try:
         box.write(PROPERTIES, good + "sales.order.probe.keys.warning = 3000d\n")
         box.run("systemctl start sales-order-probe.service")
-        line = box.wait_for_line("EVENT=PROBE_WARNING", "ABOUT=own signing", after=cursor)
+        line = box.wait_for_line("EVENT=PROBE_WARNING", "ABOUT=own signing", after=now)
     finally:
         box.write(PROPERTIES, good)
     assert line["PROBE"] == "keys"
@@ -73,13 +73,13 @@ def test_purged_by_its_timer(running: Installation) -> None:
     running.value("update sales_order set status_at = status_at - interval '13 months'")
     running.value("update batch set stage_at = stage_at - interval '13 months'")
     good = box.root(PROPERTIES).read_text()
-    cursor = box.cursor()
+    now = box.now()
     try:
         box.write(PROPERTIES, good + "sales.order.retention.months = 12\n")
         box.run("systemctl start sales-order-purge.service")
     finally:
         box.write(PROPERTIES, good)
-    line = box.wait_for_line("EVENT=ORDERS_PURGED", after=cursor)
+    line = box.wait_for_line("EVENT=ORDERS_PURGED", after=now)
     assert line["ORDERS"] == settled
     assert running.value("select count(*) from sales_order where status = 'COMPLETE'") == "0"
     running.console("reconcile")
@@ -97,16 +97,16 @@ def test_watch_script(running: Installation) -> None:
 
     watch()
     assert watch() == (0, "")
-    cursor = box.cursor()
+    now = box.now()
     box.run("echo x > /var/lib/sales-orders/in/LONDON/watched.p7m", user="sales_partner_london")
-    box.wait_for_line("EVENT=FILE_QUARANTINED", after=cursor)
+    box.wait_for_line("EVENT=FILE_QUARANTINED", after=now)
     code, told = watch()
     assert code == 1
     assert "FILE_QUARANTINED" in told
     assert watch() == (0, "")
-    cursor = box.cursor()
+    now = box.now()
     box.run("systemctl stop postgresql")
-    box.wait_for_line("EVENT=DATABASE_AWAY", after=cursor)
+    box.wait_for_line("EVENT=DATABASE_AWAY", after=now)
     assert watch()[0] == 2
     box.run("systemctl start postgresql")
 
