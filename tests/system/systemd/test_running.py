@@ -31,13 +31,13 @@ def test_orders_go_all_the_way(running: Installation) -> None:
     """Orders that the console submits are sealed, published, answered by both partners' accounts,
     loaded, applied and Complete, each daemon within its own hardened unit.
     """
-    running.play(30, seed=11)
+    running.play(30)
     assert running.value("select count(*) from batch where stage_status = 'Error'") == "0"
 
 
 def test_status_says_what_waits(running: Installation) -> None:
     """`systemctl status` shows what was last done and how much waits."""
-    running.play(3, seed=12)
+    running.play(3)
     text = running.box.property(DISPATCH, "StatusText")
     assert "last done: dispatch" in text
     assert "batches to apply" in text
@@ -88,7 +88,7 @@ def test_database_away(running: Installation) -> None:
     box.run("systemctl stop postgresql")
     wait(lambda: "failing since" in box.property(DISPATCH, "StatusText"), "the status to say it")
     box.run("systemctl start postgresql")
-    running.play(3, seed=13)
+    running.play(3)
     assert pid_of(running, DISPATCH) == before
 
 
@@ -167,7 +167,7 @@ def test_reload_takes_new_certificates(running: Installation) -> None:
     try:
         box.run(f"cp /srv/london/trust/own/signing.pem {TRUST}/LONDON/signing-new.pem")
         reload(running, LOAD, "CONFIG_RELOADED")
-        running.play(6, seed=14)
+        running.play(6)
     finally:
         box.run(
             f"rm {TRUST}/LONDON/signing-new.pem; cp -a /root/first.pem"
@@ -189,7 +189,7 @@ def test_reload_refuses_a_bad_certificate(running: Installation, unit: str) -> N
     try:
         line = reload(running, unit, "CONFIG_REFUSED")
         assert "signing-bad.pem" in line["PROBLEM"]
-        running.play(3, seed=15)
+        running.play(3)
     finally:
         box.run(f"rm {TRUST}/LONDON/signing-bad.pem")
     assert pid_of(running, unit) == before
@@ -223,7 +223,7 @@ def test_encrypted_key(running: Installation) -> None:
             EXTRACT, "[Service]\nLoadCredentialEncrypted=signing.key:sales-orders.signing.key\n"
         )
         box.run(f"systemctl restart {EXTRACT}")
-        running.play(3, seed=16)
+        running.play(3)
     finally:
         box.run("mv /root/sales-orders.signing.key /etc/credstore/")
     running.box.run(f"rm -r /run/systemd/system/{EXTRACT}.d; systemctl daemon-reload")
@@ -240,4 +240,4 @@ def test_rotated_key(running: Installation) -> None:
     )
     box.run(f"systemctl restart {LOAD}")
     # The partners know the first certificate only.
-    running.play(4, seed=17)
+    running.play(4)

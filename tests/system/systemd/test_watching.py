@@ -19,7 +19,7 @@ def test_fields(running: Installation) -> None:
     """A line of the journal has its batch, file, warehouse and event as fields, the event's own
     message id, and the priority of its level; by any of them it is found.
     """
-    running.play(3, seed=51)
+    running.play(3)
     box = running.box
     [*_, line] = box.journal("EVENT=BATCH_PUBLISHED")
     assert line["MESSAGE_ID"] == Event.BATCH_PUBLISHED.message_id
@@ -62,7 +62,7 @@ def test_purged_by_its_timer(running: Installation) -> None:
     """The unit of the timer removes what is too old, as a user that can do nothing else, and tells
     how much.
     """
-    running.play(2, seed=52)
+    running.play(2)
     box = running.box
     # The partners' takings are recorded within a second.
     wait(
@@ -83,7 +83,7 @@ def test_purged_by_its_timer(running: Installation) -> None:
     assert line["ORDERS"] == settled
     assert running.value("select count(*) from sales_order where status = 'COMPLETE'") == "0"
     running.console("reconcile")
-    running.play(2, seed=53)
+    running.play(2)
 
 
 def test_watch_script(running: Installation) -> None:
@@ -114,7 +114,7 @@ def test_watch_script(running: Installation) -> None:
 def test_operator_is_named(running: Installation) -> None:
     """What an operator does as the console's user behind sudo is told under the operator's name."""
     running.box.run("systemctl stop sales-order-request-extract")
-    running.submit(1, seed=54)
+    running.submit(1)
     order = running.value("select max(id) from sales_order")
     running.box.run(f"SUDO_USER=zoe cmp-orders order cancel id:{order} --reason x", user=CONSOLE)
     who = f"select who from order_history where order_id = {order} order by id desc limit 1"
