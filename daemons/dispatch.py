@@ -172,10 +172,12 @@ class _Job:
     def run(self) -> Counter[str]:
         """Apply every record that can be; how many orders were settled, by status."""
         conn, batch = self._conn, self._batch
-        dispatches.lock_orders(conn, batch.id, batch.warehouse_id)
-        orders = dispatches.known_orders(conn, batch.id)
+        orders = dispatches.lock_orders(conn, batch.id, batch.warehouse_id)
         # Read after the locks were taken, so that these see whatever was committed before.
         records = dispatches.records(conn, batch.id)
+        others = {one.order_id for one in records if one.order_id is not None} - orders
+        if others:
+            orders |= dispatches.existing(conn, sorted(others))
         lines = dispatches.lines(conn, sorted(orders))
         applied = dispatches.applied(conn, batch.id, batch.warehouse_id)
         dispatches.clear_verdicts(conn, batch.id)

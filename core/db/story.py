@@ -80,7 +80,9 @@ PARTS = {
     "charges": """
         select line_id, dispatch_id, product_code, quantity, unit_price, amount, currency,
                charged_at
-          from charge where order_id = %(order)s order by charged_at, line_id
+          from charge
+         where line_id in (select id from request_line where order_id = %(order)s)
+         order by charged_at, line_id
     """,
 }
 

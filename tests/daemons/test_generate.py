@@ -219,11 +219,11 @@ def test_oldest_first_and_a_bounded_unit(desk: Desk) -> None:
     with conn.transaction(force_rollback=True), other.transaction(force_rollback=True):
         assert generation.claim(conn, 2) == [orders[1], orders[2]]
         assert generation.claim(other, 2) == [orders[0]]
-    limits = GenerateLimits(1, 1)
+    limits = GenerateLimits(1, 1, 1)
     with conn.transaction(force_rollback=True):
         ids = generation.claim(conn, limits.orders)
         assert ids == [orders[1]]
-        assert generation.judge(conn, ids, limits) == []
+        assert generation.judge(conn, ids, limits) == (ids, [])
 
 
 def test_two_generators_share_the_work(desk: Desk) -> None:
@@ -236,7 +236,7 @@ def test_two_generators_share_the_work(desk: Desk) -> None:
         for _ in range(2)
     ]
     for unit, _ in pairs:
-        unit._limits = GenerateLimits(7, 10)  # noqa: SLF001  # many small units, so that they meet
+        unit._limits = GenerateLimits(7, 1000, 10)  # noqa: SLF001  # many small units, so that they meet
     done: list[int] = []
     threads = [
         threading.Thread(target=lambda unit, conn: done.append(drained(unit, conn)), args=pair)
