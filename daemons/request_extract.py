@@ -96,7 +96,7 @@ class Generate:
             fit, unfit = generation.judge(conn, ids, self._limits)
             if unfit:
                 generation.refuse(conn, unfit)
-            lines = self._generate(conn, fit) if fit else 0
+            lines = generation.generate(conn, fit) if fit else 0
         for one in unfit:
             log.emit(
                 Event.ORDER_REFUSED,
@@ -112,15 +112,6 @@ class Generate:
             milliseconds=log.milliseconds(started),
         )
         return True
-
-    @staticmethod
-    def _generate(conn: psycopg.Connection, ids: list[int]) -> int:
-        lines, merged = generation.request(conn, ids)
-        if merged:
-            generation.insert_shares(conn, merged)
-        generation.open_items(conn, ids)
-        generation.finish(conn, ids)
-        return lines
 
 
 class Batch:

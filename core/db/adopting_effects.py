@@ -52,11 +52,7 @@ def generate(conn: psycopg.Connection, why: str) -> int:
     ).fetchall()
     ids = [row[0] for row in rows]
     if ids:
-        generation.insert_lines(conn, ids)
-        generation.insert_shares(conn, ids)
-        generation.open_items(conn, ids)
-        generation.finish(conn, ids)
-        generation.enqueue(conn, ids)
+        generation.generate(conn, ids)
     return len(ids)
 
 

@@ -114,6 +114,19 @@ def refuse(conn: psycopg.Connection, unfit: list[Unfit]) -> None:
     )
 
 
+def generate(conn: psycopg.Connection, ids: list[int]) -> int:
+    """Request what is still owed of locked orders, and move them to Awaiting Dispatch.
+
+    How many request lines were made.
+    """
+    lines, merged = request(conn, ids)
+    if merged:
+        insert_shares(conn, merged)
+    open_items(conn, ids)
+    finish(conn, ids)
+    return lines
+
+
 def request(conn: psycopg.Connection, ids: list[int]) -> tuple[int, list[int]]:
     """Make the request lines of what is still owed, and queue the requests for batching.
 

@@ -57,9 +57,9 @@ class DispatchLineRow(NamedTuple):
     status: str
     quantity: int
     reason: str | None
-    serials: list[str | None] | None
-    imeis: list[str | None] | None
-    iccids: list[str | None] | None
+    serials: Sequence[str | None] | None
+    imeis: Sequence[str | None] | None
+    iccids: Sequence[str | None] | None
     extras: str | None
     unit_count: int
     captured: list[str]  # the attributes that every unit carries
@@ -187,16 +187,16 @@ def _rows(records: Iterable[dict[str, Any]]) -> tuple[list[DetailRow], list[Disp
 
 def _columns(units: Sequence[dict[str, str]]) -> dict[str, list[str]]:
     """What the units carry by name, with one normalised value a unit, "" where it has none."""
-    names: Iterable[str] = units[0]
-    if len(units) > 1:
-        names = {name for unit in units for name in unit}
+    if len(units) == 1:
+        return {name: [normalise(value)] for name, value in units[0].items()}
+    names = {name for unit in units for name in unit}
     return {name: [normalise(unit.get(name, "")) for unit in units] for name in names}
 
 
-def _numbers(column: list[str] | None) -> list[str | None] | None:
+def _numbers(column: list[str] | None) -> Sequence[str | None] | None:
     if column is None or not any(column):
         return None
-    return [value or None for value in column]
+    return column if all(column) else [value or None for value in column]
 
 
 class _Captured(dict[tuple[str, ...], list[str]]):

@@ -246,8 +246,7 @@ def test_whatever_is_let_in_can_be_sent(
         conn.execute("insert into warehouse (id, name) values ('ODD', %s)", (name,))
         shared.product(**product, warehouse="ODD", serialised=True)
         number = shared.order((product["code"], quantity, price), **order)
-        generation.request(conn, [number])
-        generation.finish(conn, [number])
+        generation.generate(conn, [number])
         bound = shared.value("select byte_count from request_queue where order_id = %s", number)
         batch = batching.insert_batch(conn, "ODD", fraud_check=fraud)
         assert batching.fill(conn, batch, "ODD", BatchLimits(10, 10, 10)) == 1
