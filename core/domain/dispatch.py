@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from core.errors import Reason
 
@@ -16,8 +17,7 @@ WHOLE_ORDER = {"REJECTED": "REJECTED", "FRAUD_REJECTED": "REJECTED", "CANCELLED"
 """The record statuses that may stand without lines, and what they make of each open line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """What a record says of one request line."""
 
     line_no: int
@@ -31,8 +31,7 @@ class Claim:
     """A reason code that Load found in the units themselves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One entry of a dispatch file's orders[]."""
 
     sequence: int
@@ -43,8 +42,7 @@ class Record:
     claims: Sequence[Claim]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A request line as it stands under the order's lock."""
 
     line_id: int

@@ -82,7 +82,8 @@ create table order_item (
     cancelled_quantity integer not null default 0 check (cancelled_quantity >= 0),
     primary key (order_id, item_no),
     constraint order_item_sums check (open_quantity + dispatched_quantity + cancelled_quantity <= quantity)
-) with (fillfactor = 70);
+-- Room on the page for a second version of each row, which then needs no new index entries.
+) with (fillfactor = 50);
 
 create table order_hold (
     id bigint generated always as identity primary key,
