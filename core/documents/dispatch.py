@@ -149,25 +149,14 @@ def _rows(records: Iterable[dict[str, Any]]) -> tuple[list[DetailRow], list[Disp
         for line_no, line in enumerate(record.get("lines", ()), 1):
             # JSON Schema takes 1.0 for an integer (2020-12 core, section 6.3); a column does not.
             quantity = line["quantity"] = int(line["quantity"])
-            units = line.get("units", ())
-            columns = _columns(units) if units else {}
+            serials, imeis, iccids, extras, count, names, fault = _units(line.get("units"))
             rows.append(
                 DispatchLineRow(
-                    sequence,
-                    line_no,
-                    line["id"],
-                    line["status"],
-                    quantity,
-                    line.get("reason") or None,
-                    _numbers(columns.get("serialNumber")),
-                    imeis := _numbers(columns.get("imei")),
-                    _numbers(columns.get("iccid")),
-                    None if columns.keys() <= _SERIALS else _extras(units),
-                    len(units),
-                    captured[tuple([name for name, column in columns.items() if all(column)])],
-                    None if imeis is None or _all_imeis(imeis) else Reason.IMEI_INVALID.value,
+                    sequence, line_no, line["id"], line["status"], quantity,
+                    line.get("reason") or None, serials, imeis, iccids, extras, count,
+                    captured[names], fault,
                 )
-            )
+            )  # fmt: skip
         errors = record.get("errors")
         details.append(
             DetailRow(
@@ -185,6 +174,28 @@ def _rows(records: Iterable[dict[str, Any]]) -> tuple[list[DetailRow], list[Disp
     return details, rows
 
 
+_Numbers = Sequence[str | None] | None
+
+
+def _units(
+    units: Sequence[dict[str, str]] | None,
+) -> tuple[_Numbers, _Numbers, _Numbers, str | None, int, tuple[str, ...], str | None]:
+    """What a line's units make of its row: see DispatchLineRow, from serials to fault."""
+    if not units:
+        return None, None, None, None, 0, (), None
+    columns = _columns(units)
+    imeis = _numbers(columns.get("imei"))
+    return (
+        _numbers(columns.get("serialNumber")),
+        imeis,
+        _numbers(columns.get("iccid")),
+        None if columns.keys() <= _SERIALS else _extras(units),
+        len(units),
+        tuple([name for name, column in columns.items() if all(column)]),
+        None if imeis is None or _all_imeis(imeis) else Reason.IMEI_INVALID.value,
+    )
+
+
 def _columns(units: Sequence[dict[str, str]]) -> dict[str, list[str]]:
     """What the units carry by name, with one normalised value a unit, "" where it has none."""
     if len(units) == 1:
@@ -193,7 +204,7 @@ def _columns(units: Sequence[dict[str, str]]) -> dict[str, list[str]]:
     return {name: [normalise(unit.get(name, "")) for unit in units] for name in names}
 
 
-def _numbers(column: list[str] | None) -> Sequence[str | None] | None:
+def _numbers(column: list[str] | None) -> _Numbers:
     if column is None or not any(column):
         return None
     return column if all(column) else [value or None for value in column]
