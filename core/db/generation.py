@@ -139,38 +139,43 @@ def request(conn: psycopg.Connection, ids: list[int]) -> tuple[int, list[int]]:
     """
     row = conn.execute(
         """
-        with item as materialized (
-            select o.generation + 1 as generation, i.*,
+        with ordered as materialized (
+            select id, generation + 1 as generation, entered_at, order_bytes(o) as bytes
+              from sales_order o where id = any(%(ids)s)
+        ), item as materialized (
+            select o.generation, o.entered_at, o.bytes, i.*,
                    i.quantity - i.open_quantity - i.dispatched_quantity - i.cancelled_quantity
                        as owed
-              from sales_order o
+              from ordered o
              cross join lateral (
                     select * from order_item where order_id = o.id
                        and quantity > open_quantity + dispatched_quantity + cancelled_quantity
                     offset 0) i
-             where o.id = any(%(ids)s)
         ), owed as materialized (
-            select i.order_id, i.generation, w.id as warehouse_id, w.granularity,
-                   i.item_no, i.product_code, i.unit_price, p.serialised, p.billable, p.attributes,
-                   i.owed as quantity, line_bytes(p.description, p.code, p.attributes) as bytes
+            select i.order_id, i.generation, i.entered_at, i.bytes as order_bytes,
+                   w.id as warehouse_id, w.granularity, i.item_no, i.product_code, i.unit_price,
+                   p.serialised, p.billable, p.attributes, i.owed as quantity,
+                   line_bytes(p.description, p.code, p.attributes) as bytes
               from item i
               join product p on p.code = i.product_code
               join warehouse w on w.id = coalesce(i.warehouse_id, p.warehouse_id)
         ), line as materialized (
-            select order_id, generation, warehouse_id, item_no, item_no as first_item, product_code,
-                   quantity, unit_price, serialised, billable, attributes, bytes
+            select order_id, generation, entered_at, order_bytes, warehouse_id, item_no,
+                   item_no as first_item, product_code, quantity, unit_price,
+                   serialised, billable, attributes, bytes
               from owed where granularity = 'ITEM'
             union all
-            select order_id, generation, warehouse_id, item_no, item_no, product_code,
-                   1, unit_price, serialised, billable, attributes, bytes
+            select order_id, generation, entered_at, order_bytes, warehouse_id, item_no,
+                   item_no, product_code, 1, unit_price,
+                   serialised, billable, attributes, bytes
               from owed cross join generate_series(1, quantity) where granularity = 'UNIT'
             union all
-            select order_id, generation, warehouse_id,
+            select order_id, generation, entered_at, order_bytes, warehouse_id,
                    case when count(*) = 1 then min(item_no) end, min(item_no), product_code,
                    sum(quantity), unit_price, serialised, billable, attributes, min(bytes)
               from owed where granularity = 'PRODUCT'
-             group by order_id, generation, warehouse_id, product_code, unit_price,
-                      serialised, billable, attributes
+             group by order_id, generation, entered_at, order_bytes, warehouse_id, product_code,
+                      unit_price, serialised, billable, attributes
         ), made as (
             insert into request_line (order_id, generation, warehouse_id, item_no, product_code,
                                       quantity, unit_price, serialised, billable, attributes)
@@ -180,12 +185,9 @@ def request(conn: psycopg.Connection, ids: list[int]) -> tuple[int, list[int]]:
         ), queued as (
             insert into request_queue (warehouse_id, entered_at, order_id, generation,
                                        line_count, byte_count)
-            select l.warehouse_id, o.entered_at, l.order_id, l.generation,
-                   l.lines, l.bytes + order_bytes(o)
-              from (select order_id, generation, warehouse_id, count(*) as lines,
-                           sum(bytes) as bytes
-                      from line group by order_id, generation, warehouse_id) l
-             cross join lateral (select * from sales_order where id = l.order_id offset 0) o
+            select warehouse_id, entered_at, order_id, generation, count(*),
+                   order_bytes + sum(bytes)
+              from line group by warehouse_id, entered_at, order_id, generation, order_bytes
              order by 1, 2, 3
         )
         select count(*), array_agg(distinct order_id) filter (where item_no is null) from line
