@@ -171,7 +171,7 @@ def test_a_warehouse_in_trouble_delays_itself_alone(depot: Depot) -> None:
 
 
 def test_an_inbox_that_cannot_be_listed_delays_itself_alone(depot: Depot) -> None:
-    """A warehouse whose inbox is no directory rests and the others are loaded; mended, it is too."""
+    """A warehouse whose inbox is no directory rests, the others are loaded; then it is as well."""
     inbox = depot.inbound.inbox("LONDON")
     kept = inbox.rename(depot.root / "kept")
     inbox.write_bytes(b"")
