@@ -5,10 +5,11 @@
 PYTHON ?= python3
 V := .venv
 PIP := $(V)/bin/python -m pip --disable-pip-version-check -q
-# At most four processes: they share one PostgreSQL.
-PYTEST := $(V)/bin/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+# At most four processes: they share one PostgreSQL. By groups: what needs a booted systemd stays in
+# one process, and boots one.
+PYTEST := $(V)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
-.PHONY: help demo test test-full chaos check format bench lock
+.PHONY: help demo test test-full chaos check format bench lock deb
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r name what; \
@@ -40,6 +41,9 @@ format: $(V)/ready ## put the code into its layout
 
 bench: $(V)/ready ## 100,000 orders against the clock
 	$(V)/bin/python -m benchmarks.pipeline $(ARGS)
+
+deb: $(V)/ready ## the Debian package, into dist/
+	$(V)/bin/python -m debian.build
 
 lock: $(V)/ready ## pin the packages anew (ARGS=--upgrade: the newest of each)
 	$(V)/bin/uv pip compile -q pyproject.toml requirements/dev.in --extra demo --universal \

@@ -3,8 +3,9 @@
 | code | meaning |
 | --- | --- |
 | 0 | done |
-| 1 | something was refused, or is not there; standard error, or the summary, says what |
+| 1 | something was refused, or is not there: standard error says what; `probe run`: a Warning |
 | 2 | wrong usage; `--help` says the right one |
+| 3 | `probe run`: a probe is Severe |
 | 70 | a fault of this software; `--traceback` shows where |
 | 75 | the surroundings do not allow it now: the database or a directory is away, or behind |
 | 78 | a property or a key is wrong; standard error says which, where and what is allowed |
@@ -23,6 +24,7 @@ class Exit(IntEnum):
     DONE = 0
     REFUSED = 1
     USAGE = 2
+    SEVERE = 3
     FAULT = 70
     SURROUNDINGS = 75
     CONFIGURATION = 78

@@ -10,6 +10,10 @@ from console.exits import Exit
 from console.session import Session, as_json, example, pass_session
 
 USES = ["signing", "encryption"]
+STORE = Path("/etc/credstore")
+"""Where systemd looks for credentials that are named without a path (systemd.exec(5))."""
+STORE_PREFIX = "sales-orders."
+"""What the units put before the names of ours, in a store that all services share."""
 
 
 @click.group()
@@ -17,17 +21,13 @@ def keys() -> None:
     """Make keys and certificates, and list them."""
 
 
-@keys.command(
-    epilog=example(
-        "cmp-orders keys generate --name 'CMP Example Telecom' --credentials /etc/credstore"
-    )
-)
+@keys.command(epilog=example("sudo cmp-orders keys generate --name 'CMP Example Telecom'"))
 @click.option("--name", required=True, help="The certificates' common name.")
 @click.option(
     "--credentials",
-    required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where the private keys go, mode 0600.",
+    help="Where the private keys go, mode 0600; default: systemd's store, /etc/credstore, under "
+    "the names sales-orders.*.key from which the units load them.",
 )
 @click.option(
     "--trust",
@@ -50,7 +50,7 @@ def keys() -> None:
 def generate(  # the options of the verb
     session: Session,
     name: str,
-    credentials: Path,
+    credentials: Path | None,
     trust: Path | None,
     uses: tuple[str, ...],
     days: int,
@@ -67,9 +67,10 @@ def generate(  # the options of the verb
     written = envelope.generate(
         name,
         trust or session.properties.trust.directory,
-        credentials,
+        credentials or STORE,
         [envelope.Use(use) for use in uses or USES],
         days,
+        prefix="" if credentials else STORE_PREFIX,
         overwrite=overwrite,
     )
     if as_json:

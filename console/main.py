@@ -19,6 +19,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "batch": ("console.batch:batch", "List and show interface batches, and reprocess them."),
     "file": ("console.file:file", "List, open, requeue and discard generic files."),
     "status": ("console.status:status", "How many orders, batches and files stand at each step."),
+    "probe": ("console.probe:probe", "Ask whether everything moves, with targets."),
     "reconcile": ("console.reconcile:reconcile", "Every disagreement of tables and trees."),
     "warehouse": ("console.warehouse:warehouse", "List, add and change warehouses."),
     "product": ("console.product:product", "Import and list products."),
@@ -26,6 +27,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "config": ("console.properties:config", "Show and check the module properties."),
     "db": ("console.database:db", "Bring the database to this release's schema."),
     "tree": ("console.tree:tree", "Make the trees of generic files."),
+    "purge": ("console.purge:purge", "Remove settled orders that are too old."),
     "demo": ("console.demo:demo", "Watch orders go all the way, on this machine alone."),
 }
 """Where each noun's commands are; a module is imported only when it is called."""
@@ -42,6 +44,7 @@ EXIT STATUS
   0    done
   1    something was refused, or is not there
   2    wrong usage
+  3    probe run: a probe is Severe
   70   a fault of this software; --traceback shows where
   75   the surroundings do not allow it now: database or directory away
   78   a property or a key is wrong

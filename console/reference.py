@@ -42,13 +42,18 @@ def _events() -> Iterator[str]:
     yield "Every line of the log is one of these, with the fields `time`, `level`, `daemon` and"
     yield "`event`, what it is about where that is one thing "
     yield f"({', '.join(f'`{name}`' for name in sorted(CONTEXT))}), and its own fields. Under"
-    yield "systemd they are fields of the journal in capitals: `journalctl EVENT=BATCH_HELD`."
+    yield "systemd they are fields of the journal in capitals: `journalctl EVENT=BATCH_HELD`, and"
+    yield "each event has a MESSAGE_ID of its own. A line of warning or worse that says the same as"
+    yield "one less than a minute before is held back; the next that is written counts them in"
+    yield "`held_back`."
     yield ""
-    yield "| event | level | fields | meaning | what to do |"
-    yield "| --- | --- | --- | --- | --- |"
+    yield "| event | level | fields | meaning | what to do | MESSAGE_ID |"
+    yield "| --- | --- | --- | --- | --- | --- |"
     for event in Event:
         fields = ", ".join(f"`{name}`" for name in sorted(event.fields))
-        yield _row(f"`{event.name}`", event.level, fields, event.meaning, event.what_to_do)
+        identity = f"`{event.message_id}`"
+        what = (event.meaning, event.what_to_do, identity)
+        yield _row(f"`{event.name}`", event.level, fields, *what)
 
 
 def _reasons() -> Iterator[str]:

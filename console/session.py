@@ -27,6 +27,10 @@ ROLE = "sales_order_console"
 """Enters, shows and mends; it can neither bill nor dispatch."""
 
 
+SHARED = frozenset({"root", ROLE})
+"""Accounts that several people use, by sudo."""
+
+
 class Session:
     """One call of `cmp-orders`; everything in it is made when it is first needed."""
 
@@ -90,7 +94,7 @@ class Session:
 def acting() -> str:
     """Who acts, as the history tells it: console and the operating system's user, behind sudo."""
     user = pwd.getpwuid(os.getuid()).pw_name
-    if os.getuid() == 0:
+    if user in SHARED:
         user = os.environ.get("SUDO_USER", user)
     return f"console {user}"
 

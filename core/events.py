@@ -6,7 +6,12 @@ The docs' table of events is made from this file.
 
 from __future__ import annotations
 
+import uuid
 from enum import Enum
+from typing import Final
+
+NAMESPACE: Final = uuid.UUID("9b6f1d6e-0c1c-4c58-8a2e-5f0b7a3c2d41")
+"""Of which the events' message ids are made, by name."""
 
 
 class Event(Enum):
@@ -39,8 +44,16 @@ class Event(Enum):
     CONFIG_REFUSED = (
         "error",
         ("problem",),
-        "A property or key is not usable, so the daemon does not start (exit code 78).",
+        (
+            "A property or key is not usable: the daemon does not start (exit code 78), or, when "
+            "told to read them again, goes on with those that it has."
+        ),
         "Mend what the line names; `cmp-orders config show` prints the effective values.",
+    )
+    CONFIG_RELOADED = (
+        "info",
+        (),
+        "Properties and certificates were read again (SIGHUP) and count from now on.",
     )
     # The surroundings: these never end a daemon.
     DATABASE_AWAY = (
@@ -225,6 +238,30 @@ class Event(Enum):
             "over from the files."
         ),
     )
+
+    # What is periodic and no daemon's.
+    PROBE_WARNING = (
+        "warning",
+        ("probe", "about", "value", "limit"),
+        "A probe has passed its first target: something stands for long, or runs short.",
+        "`cmp-orders probe list` says what to do for each probe.",
+    )
+    PROBE_SEVERE = (
+        "error",
+        ("probe", "about", "value", "limit"),
+        "A probe has passed its second target, or could not look.",
+        "`cmp-orders probe list` says what to do for each probe.",
+    )
+    ORDERS_PURGED = (
+        "info",
+        ("months", "orders", "batches", "milliseconds"),
+        "Orders that were settled long ago, and batches' details, were removed for their age.",
+    )
+
+    @property
+    def message_id(self) -> str:
+        """The journal's MESSAGE_ID of this event (systemd.journal-fields(7)), for ever the same."""
+        return uuid.uuid5(NAMESPACE, self.name).hex
 
     @classmethod
     def named(cls, name: str) -> Event | None:

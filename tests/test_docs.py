@@ -11,10 +11,13 @@ import pytest
 
 from console import reference
 from console.main import command
+from core.directory import Inbound, Outbound
 from core.errors import Reason
 from core.events import Event
+from core.probes import PROBES
 
 ROOT = Path(__file__).parent.parent
+FUNNEL = ("funnel", "directories")
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 
 
@@ -62,10 +65,26 @@ def test_examples_are_json() -> None:
             json.loads(block)
 
 
+def test_every_probe_has_its_place() -> None:
+    """Each probe is named on the page of the funnel or of the directories."""
+    text = "".join((ROOT / "docs" / f"{name}.md").read_text("utf-8") for name in FUNNEL)
+    assert {probe.name for probe in PROBES} <= set(re.findall(r"`([a-z]+)`", text))
+
+
+def test_every_directory_has_its_section() -> None:
+    """Each directory of the trees has a section that says what a large number in it means."""
+    text = (ROOT / "docs" / "directories.md").read_text("utf-8")
+    sections = re.findall(r"^## (\S+)$", text, re.MULTILINE)
+    out = [f"out/{area}" for area in ("&lt;WAREHOUSE&gt;", *Outbound.AREAS)]
+    in_ = [f"in/{area}" for area in ("&lt;WAREHOUSE&gt;", *Inbound.AREAS)]
+    assert sections == [*out, *in_]
+    assert text.count("**Never**") == len(sections) - 2
+
+
 def test_verbs_exist() -> None:
     """Every `cmp-orders` verb that a page or an event names is one that the console has."""
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
-    named = set(re.findall(r"cmp-orders ([a-z]+)(?: ([a-z]+))?(?![.\w])", text))
+    named = set(re.findall(r"(?:cmp-|`)orders ([a-z]+)(?: ([a-z]+))?(?![.\w])", text))
     for noun, verb in sorted(named):
         group = command.get_command(click.Context(command), noun)
         assert group is not None, noun

@@ -214,6 +214,114 @@ class Dispatch(Group):
     interval: Look = 1.0
 
 
+Age = Annotated[float, Duration("1s", "3650d")]
+
+
+class Probe(Group):
+    """The targets of `cmp-orders probe run`: past one it warns, past the other it is severe."""
+
+    generation_warning: Age = Field(
+        600.0, description="Warns when an order awaits generation for so long."
+    )
+    generation_severe: Age = Field(
+        3600.0, description="Severe when an order awaits generation for so long."
+    )
+    batching_warning: Age = Field(
+        600.0, description="Warns when a request that nobody holds awaits a batch for so long."
+    )
+    batching_severe: Age = Field(
+        3600.0, description="Severe when a request that nobody holds awaits a batch for so long."
+    )
+    sealing_warning: Age = Field(
+        600.0, description="Warns when a batch awaits its sealing for so long."
+    )
+    sealing_severe: Age = Field(
+        3600.0, description="Severe when a batch awaits its sealing for so long."
+    )
+    publishing_warning: Age = Field(
+        600.0, description="Warns when a sealed file awaits its publication for so long."
+    )
+    publishing_severe: Age = Field(
+        3600.0, description="Severe when a sealed file awaits its publication for so long."
+    )
+    taking_warning: Age = Field(
+        14_400.0,
+        description="Warns when a published file has not been taken by the partner for so long.",
+    )
+    taking_severe: Age = Field(
+        86_400.0,
+        description="Severe when a published file has not been taken by the partner for so long.",
+    )
+    answer_warning: Age = Field(
+        259_200.0,
+        description="Warns when a line that was taken by the partner is open for so long.",
+    )
+    answer_severe: Age = Field(
+        604_800.0,
+        description="Severe when a line that was taken by the partner is open for so long.",
+    )
+    loading_warning: Age = Field(
+        600.0, description="Warns when a file that a partner dropped is not loaded for so long."
+    )
+    loading_severe: Age = Field(
+        3600.0, description="Severe when a file that a partner dropped is not loaded for so long."
+    )
+    applying_warning: Age = Field(
+        600.0, description="Warns when a loaded dispatch batch is not applied for so long."
+    )
+    applying_severe: Age = Field(
+        3600.0, description="Severe when a loaded dispatch batch is not applied for so long."
+    )
+    transaction_warning: Age = Field(
+        600.0,
+        description="Warns when a transaction in the database is open for so long: it keeps "
+        "tables from being tidied.",
+    )
+    transaction_severe: Age = Field(
+        3600.0,
+        description="Severe when a transaction in the database is open for so long: it keeps "
+        "tables from being tidied.",
+    )
+    errors_warning: Annotated[int, Number(1, 1_000_000)] = Field(
+        1, description="Warns when so many batches are at Error."
+    )
+    errors_severe: Annotated[int, Number(1, 1_000_000)] = Field(
+        10, description="Severe when so many batches are at Error."
+    )
+    quarantine_warning: Annotated[int, Number(1, 1_000_000)] = Field(
+        1, description="Warns when so many files are in quarantine."
+    )
+    quarantine_severe: Annotated[int, Number(1, 1_000_000)] = Field(
+        10, description="Severe when so many files are in quarantine."
+    )
+    space_warning: Annotated[int, Size("1kB", "1000000000MB")] = Field(
+        2_000_000_000, description="Warns when a tree has fewer bytes free than this."
+    )
+    space_severe: Annotated[int, Size("1kB", "1000000000MB")] = Field(
+        500_000_000, description="Severe when a tree has fewer bytes free than this."
+    )
+    keys_warning: Age = Field(
+        2_592_000.0,
+        description="Warns when the last certificate of a use, ours or a partner's, is valid no "
+        "longer than this.",
+    )
+    keys_severe: Age = Field(
+        604_800.0,
+        description="Severe when the last certificate of a use, ours or a partner's, is valid no "
+        "longer than this.",
+    )
+
+
+class Retention(Group):
+    """How long what is settled is kept (cmp-orders purge)."""
+
+    months: Annotated[int, Number(0, 1200)] = Field(
+        0,
+        description="Orders that have been Complete or Cancelled for so many months are removed at "
+        "night, with what they hold of customers. 0: they are kept for ever.",
+    )
+
+
 class Warehouse(Group):
     """One warehouse; <ID> is its id as in the table of warehouses, such as LONDON."""
 
@@ -243,6 +351,8 @@ class Properties(BaseSettings):
     extract_to_generic: ExtractToGeneric = ExtractToGeneric()
     load_from_generic: LoadFromGeneric = LoadFromGeneric()
     dispatch: Dispatch = Dispatch()
+    probe: Probe = Probe()
+    retention: Retention = Retention()
     warehouse: dict[str, Warehouse] = Field({}, description="By the warehouse's id.")
 
     _origin: dict[str, str] = PrivateAttr(default_factory=dict)

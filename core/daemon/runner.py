@@ -289,5 +289,6 @@ class Runner:
             self._take_up(daemon)
             for turn in self._turns:
                 turn.due = turn.due or turn.duty.name in due
+            log.emit(Event.CONFIG_RELOADED)
         if self._ready:
             self.notifier.send("READY=1")

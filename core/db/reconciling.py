@@ -2,6 +2,9 @@
 
 Each is one statement, so it sees one moment: whatever it finds was so. `among` narrows it to the
 orders given, for a second look at those that it has found; None looks at all.
+
+Lines that outlive their order, which went for its age (core.db.retention), agree with nothing else
+any more and are not looked at.
 """
 
 from __future__ import annotations
@@ -181,10 +184,11 @@ def item_counters(conn: psycopg.Connection, among: list[int] | None) -> list[Fou
                       i.cancelled_quantity, s.open, s.dispatched, s.cancelled)
           from item i
           full join summed s on s.order_id = i.order_id and s.item_no = i.item_no
-         where i.order_id is null
-            or i.open_quantity <> coalesce(s.open, 0)
-            or i.dispatched_quantity <> coalesce(s.dispatched, 0)
-            or i.cancelled_quantity <> coalesce(s.cancelled, 0)
+         where exists (select from sales_order o where o.id = coalesce(i.order_id, s.order_id))
+           and (i.order_id is null
+                or i.open_quantity <> coalesce(s.open, 0)
+                or i.dispatched_quantity <> coalesce(s.dispatched, 0)
+                or i.cancelled_quantity <> coalesce(s.cancelled, 0))
         """,
         among,
     )
@@ -246,6 +250,7 @@ def line_counters(conn: psycopg.Connection, among: list[int] | None) -> list[Fou
                       '%%s, %%s, %%s', r.id, r.dispatched, r.cancelled, r.rejected,
                       coalesce(e.dispatched, 0), coalesce(e.cancelled, 0), coalesce(e.rejected, 0))
           from request_line r
+          join sales_order o on o.id = r.order_id
           left join effect e on e.line_id = r.id
          where (%(among)s::bigint[] is null or r.order_id = any(%(among)s))
            and (r.dispatched <> coalesce(e.dispatched, 0)
@@ -273,6 +278,7 @@ def share_counters(conn: psycopg.Connection, among: list[int] | None) -> list[Fo
                       'of %%s have %%s, %%s, %%s', l.id, l.quantity, l.dispatched, l.cancelled,
                       l.rejected, s.quantity, s.dispatched, s.cancelled, s.rejected)
           from request_line l
+          join sales_order o on o.id = l.order_id
           left join summed s on s.line_id = l.id
          where (%(among)s::bigint[] is null or l.order_id = any(%(among)s))
            and (l.item_no is null or s.line_id is not null)
@@ -298,6 +304,7 @@ def unit_count(conn: psycopg.Connection, among: list[int] | None) -> list[Found]
                format('line %%s has %%s units for %%s dispatched', l.id, coalesce(c.units, 0),
                       l.dispatched)
           from request_line l
+          join sales_order o on o.id = l.order_id
           left join counted c on c.line_id = l.id
          where (%(among)s::bigint[] is null or l.order_id = any(%(among)s))
            and (coalesce(c.units, 0) > l.dispatched
@@ -318,6 +325,7 @@ def charges_missing(conn: psycopg.Connection, among: list[int] | None) -> list[F
           from dispatch x
           join dispatch_line l on l.batch_id = x.batch_id and l.sequence = x.sequence
           join request_line r on r.id = l.line_id
+          join sales_order o on o.id = r.order_id
          where l.status = 'DISPATCHED' and r.billable
            and (%(among)s::bigint[] is null or x.order_id = any(%(among)s))
            and not exists (select from charge c

@@ -53,7 +53,7 @@ def record_count(conn: psycopg.Connection, among: list[int] | None) -> list[Foun
                format('record count %%s, details %%s', b.record_count, coalesce(c.details, 0))
           from batch b
           left join counted c on c.batch_id = b.id
-         where b.record_count <> coalesce(c.details, 0)
+         where b.record_count <> coalesce(c.details, 0) and b.purged_at is null
            and (%(among)s::bigint[] is null or b.id = any(%(among)s))
         """,
         among,

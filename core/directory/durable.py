@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_MODE = 0o640
-DIRECTORY_MODE = 0o2770
+DIRECTORY_MODE = 0o770
+"""A setgid bit comes from the directory above; asking for it is not allowed to a hardened unit."""
 
 
 def create(path: Path, data: bytes) -> None:
@@ -86,8 +87,13 @@ def sync_directory(path: Path) -> None:
 def make_directory(path: Path) -> None:
     """Make a directory, if it is not there, and make its name last.
 
-    Also if it is there: whoever made it may have ended before its name was synced.
+    Also if it is there: whoever made it may have ended before its name was synced. The group can
+    use it whatever the umask: daemons and console are different users, and share the trees.
     """
-    with suppress(FileExistsError):
-        os.mkdir(path, DIRECTORY_MODE)
+    before = os.umask(0o007)
+    try:
+        with suppress(FileExistsError):
+            os.mkdir(path, DIRECTORY_MODE)
+    finally:
+        os.umask(before)
     sync_directory(path.parent)

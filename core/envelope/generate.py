@@ -41,15 +41,16 @@ def generate(
     uses: Collection[Use] = tuple(Use),
     days: int = 730,
     *,
+    prefix: str = "",
     overwrite: bool = False,
 ) -> list[Path]:
     """Make a key pair for each use; the paths written, each key before its certificate.
 
     `name` becomes the certificate's common name, 1 to 64 characters. Certificates go to
     `<out_trust_dir>/own/{signing,encryption}.pem` (mode 0644), private keys, PKCS#8 without a
-    passphrase, to `<out_credentials_dir>/{signing,decryption}.key` (0600); missing directories
-    are made. Every file appears whole or not at all. Nothing is overwritten unless asked for:
-    KeyringError names what is there, before anything is written.
+    passphrase, to `<out_credentials_dir>/<prefix>{signing,decryption}.key` (0600); missing
+    directories are made. Every file appears whole or not at all. Nothing is overwritten unless
+    asked for: KeyringError names what is there, before anything is written.
     """
     if not 1 <= len(name) <= NAME_MAXIMUM:
         raise KeyringError(f"the name has {len(name)} characters; 1 to {NAME_MAXIMUM} are allowed")
@@ -57,7 +58,7 @@ def generate(
         raise KeyringError(f"a validity of {days} days; 1 or more is allowed")
     ordered = [each for each in Use if each in uses]
     targets = {
-        use: (out_credentials_dir / _KEY_FILE[use], out_trust_dir / OWN / f"{use}.pem")
+        use: (out_credentials_dir / f"{prefix}{_KEY_FILE[use]}", out_trust_dir / OWN / f"{use}.pem")
         for use in ordered
     }
     if not overwrite:

@@ -23,6 +23,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from core.events import CONTEXT, Event
 from core.log import safe, sinks
+from core.log.repeats import Repeats
 
 __all__ = ["about", "configure", "emit", "milliseconds", "one_line"]
 
@@ -108,6 +109,7 @@ def _common(daemon: str, sink: sinks.Sink) -> list[Processor]:
     return [
         _name_context,
         structlog.processors.add_log_level,
+        Repeats(),
         name_daemon,
         _one_line_each,
     ]

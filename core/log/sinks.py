@@ -15,6 +15,8 @@ from typing import Any, TextIO
 
 from structlog.typing import EventDict, WrappedLogger
 
+from core.events import Event
+
 JOURNAL = "/run/systemd/journal/socket"
 LONGEST = 32 * 1024
 """Characters of one value; a datagram to the journal has an end."""
@@ -83,10 +85,13 @@ def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
 
 def datagram(_: WrappedLogger, __: str, line: EventDict) -> bytes:
     """The line as the journal's fields: names in capitals, MESSAGE for those who only read."""
-    fields = dict(line)
+    fields = {name: value for name, value in line.items() if value is not None}
     level = fields.pop("level")
     said = " ".join(f"{k}={v}" for k, v in fields.items() if k not in {"event", "daemon", "error"})
+    event = Event.named(str(fields["event"]))
+    identity = {"message_id": event.message_id} if event else {}
     first = {
+        **identity,
         "message": f"{fields['event']} {said}".rstrip(),
         "priority": PRIORITY[level],
         "syslog_identifier": fields["daemon"],

@@ -177,6 +177,7 @@ def test_under_systemd_the_journal_gets_fields_of_its_own(
     got = fields(journal.recv(1 << 20))
     error = got.pop("ERROR")
     assert got == {
+        "MESSAGE_ID": Event.UNIT_FAILED.message_id,
         "MESSAGE": "UNIT_FAILED why=broken batch_id=17 file=a.p7m warehouse=LONDON",
         "PRIORITY": "2",
         "SYSLOG_IDENTIFIER": "dispatch",
@@ -188,6 +189,31 @@ def test_under_systemd_the_journal_gets_fields_of_its_own(
         "WAREHOUSE": "LONDON",
     }
     assert error.endswith("RuntimeError: (its text is withheld: it may carry data)")
+
+
+def test_every_event_has_a_message_id_of_its_own() -> None:
+    """By it monitoring finds an event, in every release: it follows from the name alone."""
+    identities = {event.message_id for event in Event}
+    assert len(identities) == len(Event)
+    assert Event.BATCH_HELD.message_id == "57bfd1f589f25efa9dffec1af60d7a75"
+
+
+def test_a_field_without_a_value_is_left_out(journal: socket.socket) -> None:
+    """The journal has no null: what is not known is not there."""
+    log.configure("dispatch", format="journal", journal=str(journal.getsockname()))
+    log.emit(Event.DATABASE_AWAY, why="x", sqlstate=None)
+    got = fields(journal.recv(1 << 20))
+    assert "SQLSTATE" not in got
+    assert got["MESSAGE"] == "DATABASE_AWAY why=x"
+
+
+def test_the_same_trouble_is_held_back(journal: socket.socket) -> None:
+    """What was said a moment ago is not said again; other trouble is."""
+    log.configure("dispatch", format="journal", journal=str(journal.getsockname()))
+    for attempt in range(3):
+        log.emit(Event.DATABASE_AWAY, why="x", attempts=attempt)
+    log.emit(Event.DATABASE_AWAY, why="y", attempts=0)
+    assert [fields(journal.recv(1 << 20))["WHY"] for _ in range(2)] == ["x", "y"]
 
 
 def test_a_value_without_end_is_cut(journal: socket.socket) -> None:

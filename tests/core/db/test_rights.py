@@ -8,7 +8,10 @@ from psycopg import sql
 
 from tests.daemons.desk import Desk
 
-ROLES = ("request_extract", "extract_to_generic", "load_from_generic", "dispatch", "console")
+ROLES = (
+    "request_extract", "extract_to_generic", "load_from_generic", "dispatch", "retention",
+    "console",
+)  # fmt: skip
 TABLES = (
     "warehouse", "product", "sales_order", "order_item", "order_hold", "order_history",
     "request_line", "request_line_share", "request_queue", "batch", "batch_history",
@@ -52,6 +55,13 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
                    "dispatch_detail.reason", "dispatch_detail.sentence",
                    "dispatch_detail.applied_at"},
     },
+    "retention": {
+        "insert": set(),
+        "delete": {"sales_order", "order_item", "order_hold", "order_history", "request_line",
+                   "request_line_share", "batch_history", "request_detail", "dispatch_detail",
+                   "dispatch_line", "dispatched_unit", "charge"},
+        "update": {"sales_order.status_at", "batch.purged_at"},
+    },
 }  # fmt: skip
 """What a daemon may change; with `.*` any column."""
 
@@ -67,6 +77,7 @@ UNREADABLE = {
                           "dispatched_unit", "charge", "order_history", "batch_history"},
     "dispatch": {"inbound_file", "order_hold", "request_queue", "order_history",
                  "batch_history"},
+    "retention": {"inbound_file", "dispatch", "product"},
     "console": set(),
 }  # fmt: skip
 

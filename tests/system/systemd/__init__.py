@@ -1,0 +1,1 @@
+"""Tests under a real systemd, booted within this machine."""

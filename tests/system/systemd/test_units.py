@@ -1,0 +1,115 @@
+"""The units as files: what systemd-analyze says of them, and how they fit the code."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from core import config
+from daemons import dispatch, extract_to_generic, load_from_generic, request_extract
+from tests.system.systemd.installation import DAEMONS, Installation
+
+SYSTEMD = Path(__file__).parents[3] / "systemd"
+SERVICES = sorted(path.name for path in SYSTEMD.glob("*.service"))
+MODULES = dict(
+    zip(
+        DAEMONS,
+        (request_extract, extract_to_generic, load_from_generic, dispatch),
+        strict=True,
+    )
+)
+
+pytestmark = pytest.mark.xdist_group("box")
+
+
+def setting(unit: str, name: str) -> str:
+    """The last value of a setting."""
+    text = (SYSTEMD / unit).read_text("utf-8")
+    return str(re.findall(rf"^{name}=(.*)$", text, re.MULTILINE)[-1])
+
+
+def seconds(text: str) -> float:
+    """A time span of systemd's, of one unit."""
+    amount, unit = re.fullmatch(r"(\d+)(s|min|h)", text).groups()  # type: ignore[union-attr]
+    return float(amount) * {"s": 1, "min": 60, "h": 3600}[unit]
+
+
+def exposure(units: Path, service: str) -> float:
+    """How exposed a unit is, from 0 (nothing) to 10, as systemd-analyze reckons."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    told = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", str(units / service)],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    return float(told.rpartition(f"{service}: ")[2].split()[0])
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_exposure(service: str) -> None:
+    """A unit that needs the local socket only is exposed by 0.5 or less, which is all of them."""
+    assert exposure(SYSTEMD, service) <= 0.5
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_exposure_with_a_remote_database(service: str, tmp_path: Path) -> None:
+    """With the network that a database elsewhere needs it is 1.0 or less."""
+    units = shutil.copytree(SYSTEMD, tmp_path / "units")
+    drop_ins = units / "sales-order-.service.d"
+    (units / "remote-database.conf").rename(drop_ins / "20-remote-database.conf")
+    assert exposure(units, service) <= 1.0
+    assert exposure(units, service) > exposure(SYSTEMD, service)
+
+
+def test_verified(installed: Installation) -> None:
+    """`systemd-analyze verify` has not a word to say about any unit of ours."""
+    done = installed.box.run(
+        "systemd-analyze verify --man=no /lib/systemd/system/sales-order*.*", check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_times_fit(daemon: str) -> None:
+    """The watchdog waits three times as long as a statement may take, and systemd longer for the
+    end than the daemon itself.
+    """
+    defaults = config.load(None, environ={})
+    unit = f"{daemon}.service"
+    watchdog = seconds(setting(unit, "WatchdogSec"))
+    assert watchdog >= 3 * defaults.database.statementtimeout
+    assert seconds(setting(unit, "TimeoutStopSec")) > defaults.daemon.stoptime
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_one_name(daemon: str) -> None:
+    """A daemon's user has the name of its database role, its unit that of its log."""
+    assert setting(f"{daemon}.service", "User") == MODULES[daemon].ROLE
+    assert daemon == f"sales-order-{MODULES[daemon].NAME}"
+    users = (SYSTEMD / "sales-orders.sysusers.conf").read_text("utf-8")
+    assert re.search(rf"^u {MODULES[daemon].ROLE} ", users, re.MULTILINE)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_trees_are_one_mount(service: str) -> None:
+    """What a unit may write is a whole tree: between two entries a file could not be renamed."""
+    text = (SYSTEMD / service).read_text("utf-8")
+    lines = re.findall(r"^ReadWritePaths=(.*)$", text, re.MULTILINE)
+    entries = [entry for line in lines for entry in line.split()]
+    trees = ("/var/lib/sales-orders/out", "/var/lib/sales-orders/in")
+    assert all(entry in trees or not entry.startswith(trees) for entry in entries)
+    assert len(entries) <= 1
+
+
+def test_hardening_is_explained() -> None:
+    """Every group of settings in the drop-in begins with why it is there."""
+    text = (SYSTEMD / "sales-order-.service.d/10-hardening.conf").read_text("utf-8")
+    groups = text.split("[Service]\n")[1].strip().split("\n\n")
+    assert len(groups) >= 7
+    assert all(group.startswith("#") for group in groups)
