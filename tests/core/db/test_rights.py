@@ -13,7 +13,8 @@ TABLES = (
     "warehouse", "product", "sales_order", "order_item", "order_hold", "order_history",
     "request_line", "request_line_share", "request_queue", "batch", "batch_history",
     "request_detail", "outbound_file", "inbound_file", "dispatch_detail", "dispatch_line",
-    "dispatch", "dispatched_unit", "charge", "schema_migration",
+    "dispatch", "dispatched_unit", "charge", "acknowledgement", "sequence_gap", "sequence_repeat",
+    "overdue", "schema_migration",
 )  # fmt: skip
 
 ALLOWED: dict[str, dict[str, set[str]]] = {
@@ -26,20 +27,31 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
                    "request_queue.*"},
     },
     "extract_to_generic": {
-        "insert": {"request_queue", "outbound_file"},
+        "insert": {"request_queue", "outbound_file", "overdue"},
         "delete": {"request_detail"},
         "update": {"sales_order.status_at", "warehouse.file_sequence", "warehouse.held_reason",
                    "warehouse.held_at", "batch.stage", "batch.stage_status", "batch.stage_at",
                    "batch.attempts", "batch.reason", "batch.sentence", "batch.record_count",
-                   "outbound_file.published_at", "outbound_file.taken_at"},
+                   "outbound_file.published_at", "outbound_file.taken_at",
+                   "warehouse.acknowledgement_sequence", "acknowledgement.attempts",
+                   "acknowledgement.set_aside_reason", "acknowledgement.number",
+                   "acknowledgement.name", "acknowledgement.tree_id",
+                   "acknowledgement.payload_sha256", "acknowledgement.file_sha256",
+                   "acknowledgement.byte_count", "acknowledgement.sealed_at",
+                   "acknowledgement.published_at", "acknowledgement.taken_at",
+                   "overdue.told_at", "overdue.times"},
     },
     "load_from_generic": {
-        "insert": {"inbound_file", "batch", "dispatch_detail", "dispatch_line"},
+        "insert": {"inbound_file", "batch", "dispatch_detail", "dispatch_line", "acknowledgement",
+                   "sequence_gap", "sequence_repeat"},
         "delete": set(),
-        "update": {"inbound_file.*", "warehouse.held_reason", "warehouse.held_at"},
+        "update": {"inbound_file.*", "warehouse.held_reason", "warehouse.held_at",
+                   "outbound_file.acknowledged_at", "outbound_file.verdict",
+                   "outbound_file.reason", "outbound_file.sentence"},
     },
     "dispatch": {
-        "insert": {"dispatch_line", "dispatch", "dispatched_unit", "charge"},
+        "insert": {"dispatch_line", "dispatch", "dispatched_unit", "charge", "acknowledgement",
+                   "overdue"},
         "delete": {"dispatch_line"},
         "update": {"sales_order.status", "sales_order.status_reason", "sales_order.status_at",
                    "order_item.open_quantity", "order_item.dispatched_quantity",
@@ -50,7 +62,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
                    "batch.stage", "batch.stage_status", "batch.stage_at", "batch.attempts",
                    "batch.reason", "batch.sentence", "dispatch_detail.order_id",
                    "dispatch_detail.reason", "dispatch_detail.sentence",
-                   "dispatch_detail.applied_at"},
+                   "dispatch_detail.applied_at", "overdue.told_at", "overdue.times"},
     },
 }  # fmt: skip
 """What a daemon may change; with `.*` any column."""
@@ -59,14 +71,16 @@ PERSONAL = {"sales_order", "order_item"}
 UNREADABLE = {
     "request_extract": {"inbound_file", "dispatch", "dispatch_detail", "dispatch_line",
                         "dispatched_unit", "charge", "order_history", "batch_history",
-                        "outbound_file"},
+                        "outbound_file", "acknowledgement", "sequence_gap", "overdue"},
     "extract_to_generic": {"inbound_file", "dispatch", "dispatch_detail", "dispatch_line",
-                           "dispatched_unit", "charge", "order_history", "batch_history"},
+                           "dispatched_unit", "charge", "order_history", "batch_history",
+                           "sequence_gap"},
     "load_from_generic": {"sales_order", "order_item", "order_hold", "request_line",
                           "request_queue", "request_detail", "outbound_file", "dispatch",
-                          "dispatched_unit", "charge", "order_history", "batch_history"},
+                          "dispatched_unit", "charge", "order_history", "batch_history",
+                          "acknowledgement", "overdue"},
     "dispatch": {"inbound_file", "order_hold", "request_queue", "order_history",
-                 "batch_history"},
+                 "batch_history", "sequence_gap", "sequence_repeat"},
     "console": set(),
 }  # fmt: skip
 
