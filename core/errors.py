@@ -121,6 +121,7 @@ class Reason(StrEnum):
         "WITHDRAWN",
         "An operator has taken the batch apart before it was sealed; its orders are queued again.",
     )
+    SENT_AGAIN = "SENT_AGAIN", "An operator has had the file of the batch published once more."
     # A tree and the database.
     WORK_TREE_CHANGED = (
         "WORK_TREE_CHANGED",
