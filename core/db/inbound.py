@@ -291,6 +291,16 @@ def record_acknowledged(
     return cursor.rowcount == 1
 
 
+def name_of_claim(conn: psycopg.Connection, warehouse: str, begin: str) -> str | None:
+    """The partner's name of the file whose claim begins so."""
+    row = conn.execute(
+        "select partner_name from inbound_file "
+        "where warehouse_id = %(warehouse)s and starts_with(claim_name, %(begin)s)",
+        {"warehouse": warehouse, "begin": begin},
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
 def known_claims(conn: psycopg.Connection, claims: list[str]) -> set[str]:
     """Which of these claim names the database has decided on: only then a file was archived."""
     rows = conn.execute(

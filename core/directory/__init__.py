@@ -4,7 +4,7 @@
 work, archive and quarantine one directory a warehouse. A partner sees its own `<warehouse>` alone.
 """
 
-from core.directory.inbound import Candidate, Inbound, partner_name
+from core.directory.inbound import Candidate, Inbound, partner_name, requeued_from
 from core.directory.outbound import (
     Outbound,
     acknowledgement_name,
@@ -21,5 +21,6 @@ __all__ = [
     "acknowledgement_number",
     "partner_name",
     "published_name",
+    "requeued_from",
     "sequence_of",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from daemons.load_from_generic.verdicts import Verdicts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Received:
     """A claimed file whose signature is verified, with its bytes."""
 
@@ -34,7 +35,7 @@ class Received:
     data: bytes
     received_at: datetime
 
-    @property
+    @cached_property
     def content_sha256(self) -> bytes:
         """The digest of what was signed: with the signer, what makes a file a repeat."""
         return hashlib.sha256(self.opened.payload).digest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.db import acknowledgements, inbound
+from core.directory import requeued_from
 from core.errors import Reason
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Verdicts:
             conn,
             file=file.id,
             warehouse=file.warehouse_id,
-            file_name=file.partner_name,
+            file_name=_dropped_as(conn, file),
             verdict="ACCEPTED",
             batch=batch,
             external_file_name=external_file_name,
@@ -75,7 +76,7 @@ class Verdicts:
                     conn,
                     file=file.id,
                     warehouse=file.warehouse_id,
-                    file_name=file.partner_name,
+                    file_name=_dropped_as(conn, file),
                     verdict="REJECTED",
                     content_sha256=content_sha256,
                     reason=told[0],
@@ -84,3 +85,15 @@ class Verdicts:
 
 
 _OUTWARD = Reason.ENVELOPE_REFUSED
+
+
+def _dropped_as(conn: psycopg.Connection, file: InboundFile) -> str:
+    """The name that the partner gave the file, however often it was requeued under one of ours."""
+    name = file.partner_name
+    while begin := requeued_from(name):
+        before = inbound.name_of_claim(conn, file.warehouse_id, begin)
+        # Each name leads to an earlier claim; a partner's own of this form leads nowhere.
+        if before is None or before == name:
+            break
+        name = before
+    return name

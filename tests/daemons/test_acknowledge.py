@@ -145,6 +145,22 @@ def test_a_repeat_gets_the_first_verdict_again(agreed: Depot) -> None:
     ]
 
 
+def test_a_requeued_file_keeps_its_name(agreed: Depot) -> None:
+    """However often an operator has it requeued, the partner is told of the name that it gave."""
+    agreed.drop("LONDON", agreed.sealed(document(recordCount=3)), "a.p7m")
+    for _ in range(3):
+        agreed.take_up()
+        for claim in agreed.inbound.names("quarantine", "LONDON"):
+            agreed.inbound.requeue("quarantine", "LONDON", claim)
+    agreed.drop("LONDON", b"noise", f"requeued-{1:019}-00000000.p7m")
+    agreed.take_up()
+    agreed.acknowledge()
+    assert {name for name, _, _ in agreed.told()} == {
+        "a.p7m",
+        f"requeued-{1:019}-00000000.p7m",
+    }
+
+
 def test_nothing_is_told_unless_agreed(depot: Depot) -> None:
     """By default no acknowledgement is made: a partner has to be ready for them."""
     depot.drop("LONDON", depot.sealed(GOOD), "a.p7m")
