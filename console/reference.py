@@ -78,8 +78,8 @@ def _moves() -> Iterator[str]:
 
 def _tmf622() -> Iterator[str]:
     yield from ("", "## TM Forum's states", "")
-    yield "`cmp-orders order show --json` tells in `tmf622_state` where an order stands in the words"
-    yield "of TM Forum's Product Ordering API (TMF622, version 4)."
+    yield "`cmp-orders order show --json` tells in `tmf622_state` where an order stands, in the"
+    yield "words of TM Forum's Product Ordering API (TMF622, version 4)."
     yield ""
     yield "| state | the order is |"
     yield "| --- | --- |"
