@@ -63,25 +63,38 @@ def drop_cancelled(conn: psycopg.Connection, batch: int) -> int:
 
 def requeue_held(conn: psycopg.Connection, batch: int, warehouse: str) -> int:
     """Give locked orders with an open hold back to the queue; how many."""
+    return _requeue(
+        conn,
+        batch,
+        warehouse,
+        """exists (select from order_hold h
+                    where h.order_id = d.order_id and h.released_at is null)""",
+    )
+
+
+def requeue(conn: psycopg.Connection, batch: int, warehouse: str) -> int:
+    """Give all locked orders back to the queue; how many."""
+    return _requeue(conn, batch, warehouse, "true")
+
+
+def _requeue(conn: psycopg.Connection, batch: int, warehouse: str, which: str) -> int:
     return conn.execute(
-        """
-        with held as (
+        f"""
+        with given as (
             delete from request_detail d
-             where d.batch_id = %(batch)s
-               and exists (select from order_hold h
-                            where h.order_id = d.order_id and h.released_at is null)
+             where d.batch_id = %(batch)s and {which}
             returning d.order_id, d.generation)
         insert into request_queue (warehouse_id, entered_at, order_id, generation,
                                    line_count, byte_count)
-        select s.warehouse_id, o.entered_at, h.order_id, h.generation, s.line_count, s.byte_count
-          from held h
-          join sales_order o on o.id = h.order_id
+        select s.warehouse_id, o.entered_at, g.order_id, g.generation, s.line_count, s.byte_count
+          from given g
+          join sales_order o on o.id = g.order_id
           join lateral (select * from request_size z
-                         where z.order_id = h.order_id and z.generation = h.generation
+                         where z.order_id = g.order_id and z.generation = g.generation
                            and z.warehouse_id = %(warehouse)s
                         -- An offset keeps it an order's own look: else all lines are summed up.
                         offset 0) s on true
-        """,
+        """.encode(),  # noqa: S608  # constants of ours
         {"batch": batch, "warehouse": warehouse},
     ).rowcount
 

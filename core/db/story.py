@@ -47,7 +47,9 @@ PARTS = {
     "requests": """
         select b.id as batch, b.warehouse_id as warehouse, d.sequence, d.generation, b.stage,
                b.stage_status, b.stage_at, b.fraud_check_required, b.reason, b.sentence,
-               f.id as file_identifier, f.name as file, f.sealed_at, f.published_at, f.taken_at
+               f.id as file_identifier, f.name as file, f.sealed_at, f.published_at, f.taken_at,
+               f.resent, f.acknowledged_at, f.verdict, f.reason as verdict_reason,
+               f.sentence as verdict_sentence
           from request_detail d
           join batch b on b.id = d.batch_id
           left join outbound_file f on f.batch_id = b.id

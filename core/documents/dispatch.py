@@ -100,7 +100,11 @@ def read_dispatch(payload: bytes, warehouse: str) -> DispatchDocument:
     Raises Reject with, in this order: NOT_JSON, WRONG_INTERFACE, SCHEMA_INVALID (a date that does
     not exist too), WRONG_WAREHOUSE, COUNT_MISMATCH. No sentence holds a value of the file.
     """
-    document = parse(payload)
+    return dispatch_document(parse(payload), warehouse)
+
+
+def dispatch_document(document: Any, warehouse: str) -> DispatchDocument:
+    """As read_dispatch(), of what was parsed already; the document is used up."""
     _check_interface(document)
     validate_dispatch(document)
     house = document["wareHouse"]
