@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from console.demo.play import DAEMONS, PLAN
-from console.demo.stage import PROFILES, Stage
+from console.demo.stage import ACKNOWLEDGING, PROFILES, Stage
 from console.generator import PLACES
 
 COPIES = 2
@@ -110,4 +110,5 @@ class Fleet:
             *("--folder", str(stage.partner(name)), "--seed", str(self._seed)),
             *("--take", str(stage.out / name), "--drop", str(stage.in_ / name)),
             *("--envelope", PROFILES[name].name, "--restock", "1", "--every", "0.05"),
+            *(("--acknowledge",) if name == ACKNOWLEDGING else ()),
         )

@@ -67,10 +67,10 @@ class Monkey:
 
     def settle(self) -> None:
         """Wait until nothing has a step to go; NotSettled if that does not come."""
-        self._until(lambda: self._stream.drain() and self._done(), SETTLE, "orders")
+        self._until(lambda: self._stream.drain() and self._done(partners=True), SETTLE, "orders")
         # What a partner repeats at its very end is to be taken in as well.
         problems = self._fleet.stop(self._fleet.partners)
-        self._until(self._done, SETTLE, "files")
+        self._until(lambda: self._done(partners=False), SETTLE, "files")
         problems += self._fleet.stop(self._fleet.daemons)
         if problems:
             raise NotSettled("; ".join(problems))
@@ -107,13 +107,13 @@ class Monkey:
         rows = self._rows("select distinct who from batch_history where at > %s", since)
         return rows is not None and {row[0] for row in rows} >= KINDS
 
-    def _done(self) -> bool:
+    def _done(self, *, partners: bool) -> bool:
         inboxes = (self._stage.in_ / place.id for place in PLACES)
         if any(not path.name.startswith(".") for inbox in inboxes for path in inbox.iterdir()):
             return False
         try:
             with self._stage.connect() as conn:
-                return funnel.unfinished(conn) == 0
+                return funnel.unfinished(conn, partners=partners) == 0
         except psycopg.OperationalError:
             return False
 
