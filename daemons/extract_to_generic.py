@@ -176,7 +176,8 @@ class Extract:
                 return
             requests.lock_orders(conn, batch.id)
             cancelled = requests.drop_cancelled(conn, batch.id)
-            held = requests.requeue_held(conn, batch.id, batch.warehouse_id)
+            checked = self._properties.request_extract_fraud.checker != "none"
+            held = requests.requeue_held(conn, batch.id, batch.warehouse_id, checked=checked)
             orders = requests.order_rows(conn, batch.id)
             file = self._sealed(conn, batch, orders, recipients) if orders else None
             if file is None:

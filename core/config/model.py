@@ -8,9 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from core.config.fraud import Fraud
+from core.config.group import Group
 from core.config.kinds import (
     Choice,
     Duration,
@@ -32,12 +34,6 @@ Look = Annotated[
         "lost one harmless, so keep it short."
     ),
 ]
-
-
-class Group(BaseModel):
-    """Properties that share the beginning of their name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Database(Group):
@@ -240,6 +236,7 @@ class Properties(BaseSettings):
     log: Log = Log()
     daemon: Daemon = Daemon()
     request_extract: RequestExtract = RequestExtract()
+    request_extract_fraud: Fraud = Fraud()
     extract_to_generic: ExtractToGeneric = ExtractToGeneric()
     load_from_generic: LoadFromGeneric = LoadFromGeneric()
     dispatch: Dispatch = Dispatch()

@@ -61,15 +61,22 @@ def drop_cancelled(conn: psycopg.Connection, batch: int) -> int:
     ).rowcount
 
 
-def requeue_held(conn: psycopg.Connection, batch: int, warehouse: str) -> int:
-    """Give locked orders with an open hold back to the queue; how many."""
+def requeue_held(
+    conn: psycopg.Connection, batch: int, warehouse: str, *, checked: bool = False
+) -> int:
+    """Give locked orders with an open hold back to the queue; how many.
+
+    Where orders have to be `checked`, those too whose verdict counts no more.
+    """
     return conn.execute(
         """
         with held as (
             delete from request_detail d
              where d.batch_id = %(batch)s
-               and exists (select from order_hold h
-                            where h.order_id = d.order_id and h.released_at is null)
+               and (exists (select from order_hold h
+                             where h.order_id = d.order_id and h.released_at is null)
+                    or %(checked)s and exists (select from fraud_check c
+                                                where c.order_id = d.order_id and c.stale))
             returning d.order_id, d.generation)
         insert into request_queue (warehouse_id, entered_at, order_id, generation,
                                    line_count, byte_count)
@@ -82,7 +89,7 @@ def requeue_held(conn: psycopg.Connection, batch: int, warehouse: str) -> int:
                         -- An offset keeps it an order's own look: else all lines are summed up.
                         offset 0) s on true
         """,
-        {"batch": batch, "warehouse": warehouse},
+        {"batch": batch, "warehouse": warehouse, "checked": checked},
     ).rowcount
 
 

@@ -13,17 +13,18 @@ TABLES = (
     "warehouse", "product", "sales_order", "order_item", "order_hold", "order_history",
     "request_line", "request_line_share", "request_queue", "batch", "batch_history",
     "request_detail", "outbound_file", "inbound_file", "dispatch_detail", "dispatch_line",
-    "dispatch", "dispatched_unit", "charge", "schema_migration",
+    "dispatch", "dispatched_unit", "charge", "schema_migration", "fraud_check", "blocked_address",
 )  # fmt: skip
 
 ALLOWED: dict[str, dict[str, set[str]]] = {
     "request_extract": {
         "insert": {"request_line", "request_line_share", "request_queue", "batch",
-                   "request_detail"},
-        "delete": {"request_queue"},
+                   "request_detail", "order_hold", "fraud_check"},
+        "delete": {"request_queue", "fraud_check"},
         "update": {"sales_order.status", "sales_order.status_reason", "sales_order.status_at",
                    "sales_order.generation", "order_item.open_quantity", "batch.record_count",
-                   "request_queue.*"},
+                   "request_queue.*", "fraud_check.*", "order_hold.reason",
+                   "request_line.rejected", "request_line_share.rejected"},
     },
     "extract_to_generic": {
         "insert": {"request_queue", "outbound_file"},
@@ -61,12 +62,14 @@ UNREADABLE = {
                         "dispatched_unit", "charge", "order_history", "batch_history",
                         "outbound_file"},
     "extract_to_generic": {"inbound_file", "dispatch", "dispatch_detail", "dispatch_line",
-                           "dispatched_unit", "charge", "order_history", "batch_history"},
+                           "dispatched_unit", "charge", "order_history", "batch_history",
+                           "blocked_address"},
     "load_from_generic": {"sales_order", "order_item", "order_hold", "request_line",
                           "request_queue", "request_detail", "outbound_file", "dispatch",
-                          "dispatched_unit", "charge", "order_history", "batch_history"},
+                          "dispatched_unit", "charge", "order_history", "batch_history",
+                          "fraud_check", "blocked_address"},
     "dispatch": {"inbound_file", "order_hold", "request_queue", "order_history",
-                 "batch_history"},
+                 "batch_history", "fraud_check", "blocked_address"},
     "console": set(),
 }  # fmt: skip
 
