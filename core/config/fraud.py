@@ -56,7 +56,7 @@ class Fraud(Group):
     shared_names: Annotated[int, Number(2, 500)] = Field(
         16,
         description="How many different names in recent orders to one address are many "
-        "(ADDRESS_SHARED). Shared houses have several, and the largest office buildings more than a dozen.",
+        "(ADDRESS_SHARED). Shared houses have several, large office buildings more than a dozen.",
     )
     shared_window: Annotated[float, Duration("1m", "365d")] = Field(
         7 * 86_400.0,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from core.domain.fraud import Consequence, Judgement, Shared, Subject, Verdict
+from core.domain.fraud import CHECK_AWAY, Consequence, Judgement, Shared, Subject, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,6 +75,8 @@ def waiting_orders(conn: psycopg.Connection, checker: str, most: int) -> list[Wa
         select {SUBJECT}, o.generation, o.input,
                case when c.input_sha256 = o.input then c.released_reasons end,
                case when c.input_sha256 = o.input and c.checker = %(checker)s and not c.stale
+                         -- Let pass unasked: the service may answer now.
+                         and c.reasons <> array[%(away)s]
                     then c.verdict end,
                c.score, c.reasons
           from waiting w
@@ -84,7 +86,7 @@ def waiting_orders(conn: psycopg.Connection, checker: str, most: int) -> list[Wa
                on true
          order by o.id
         """,  # noqa: S608  # a constant of this module
-        {"most": most, "checker": checker},
+        {"most": most, "checker": checker, "away": CHECK_AWAY},
     ).fetchall()
     return [_waiting(row) for row in rows]
 
@@ -236,6 +238,14 @@ def hold(conn: psycopg.Connection, reasons: Sequence[tuple[int, str]]) -> None:
             do update set reason = excluded.reason
         """,
         {"ids": [order for order, _ in reasons], "reasons": [reason for _, reason in reasons]},
+    )
+
+
+def release(conn: psycopg.Connection, order: int) -> None:
+    """Remember that a person lets a locked order go with the reasons and the input of now."""
+    conn.execute(
+        "update fraud_check set released_reasons = reasons where order_id = %(order)s",
+        {"order": order},
     )
 
 

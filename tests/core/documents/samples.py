@@ -9,8 +9,14 @@ from importlib import resources
 from typing import Any
 
 from core.documents.validation import DISPATCH, REQUEST, Schema
+from core.screening import service
 
-SCHEMAS = {"order-request": REQUEST, "order-dispatch": DISPATCH}
+SCHEMAS = {
+    "order-request": REQUEST,
+    "order-dispatch": DISPATCH,
+    "fraud-check-request": service.REQUEST,
+    "fraud-check-answer": service.ANSWER,
+}
 
 
 def example_names(kind: str = "") -> list[str]:

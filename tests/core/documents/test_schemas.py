@@ -14,10 +14,15 @@ from core.documents.request import ACTION
 from core.documents.request import TYPE as REQUEST_TYPE
 from core.documents.request import VERSION as REQUEST_VERSION
 from core.documents.validation import DISPATCH, REQUEST, Schema
+from core.screening import service
 
 from .samples import example, example_names, schema_of, subschemas
 
-BOTH = pytest.mark.parametrize("schema", [REQUEST, DISPATCH], ids=["request", "dispatch"])
+EACH = pytest.mark.parametrize(
+    "schema",
+    [REQUEST, DISPATCH, service.REQUEST, service.ANSWER],
+    ids=["request", "dispatch", "fraud check request", "fraud check answer"],
+)
 NUMBERS = {
     "minimum",
     "maximum",
@@ -99,6 +104,23 @@ DISPATCH_LIMITS: dict[str, dict[str, int]] = COMMON | {
     "error.id": _text(limits.ERROR_ID_LENGTH, 0),
     "error.errorMessage": _text(limits.ERROR_MESSAGE_LENGTH, 0),
 }
+FRAUD_REQUEST_LIMITS: dict[str, dict[str, int]] = {
+    "orders": _entries(5000),
+    "id": COMMON["id"],
+    "dateTime": COMMON["dateTime"],
+    **{
+        place: numbers
+        for place, numbers in REQUEST_LIMITS.items()
+        if place.startswith(("order.accountId", "order.contactDetails", "order.deliveryAddress"))
+    },
+}
+FRAUD_ANSWER_LIMITS: dict[str, dict[str, int]] = {
+    "orders": _entries(5000),
+    "id": COMMON["id"],
+    "verdict.score": _number(1_000_000, 0),
+    "verdict.reasons": _entries(40, 0),
+    "verdict.reasons[]": _text(40),
+}
 PATTERNS = {
     (REQUEST, "id"): limits.ID_PATTERN,
     (DISPATCH, "id"): limits.ID_PATTERN,
@@ -114,14 +136,14 @@ PATTERNS = {
 }
 
 
-@BOTH
+@EACH
 def test_draft(schema: Schema) -> None:
     """A schema names its draft by the https address, the only one known, and is valid in it."""
     assert schema.document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     jsonschema.Draft202012Validator.check_schema(schema.document)
 
 
-@BOTH
+@EACH
 def test_described(schema: Schema) -> None:
     """Every property and every other part that describes a value says what it is."""
     silent = [
@@ -133,7 +155,7 @@ def test_described(schema: Schema) -> None:
     assert silent == []
 
 
-@BOTH
+@EACH
 def test_closed(schema: Schema) -> None:
     """Objects take the properties that the schema names and no others, but for a unit's."""
     objects = {
@@ -146,7 +168,7 @@ def test_closed(schema: Schema) -> None:
     assert open_ones == (["unit"] if schema is DISPATCH else [])
 
 
-@BOTH
+@EACH
 def test_every_limit_stated(schema: Schema) -> None:
     """Each text, list and number has its bounds, so that no reader has to guess a column's size."""
     needed = {"string": {"maxLength"}, "array": {"maxItems"}, "integer": {"minimum", "maximum"}}
@@ -161,8 +183,13 @@ def test_every_limit_stated(schema: Schema) -> None:
 
 @pytest.mark.parametrize(
     ("schema", "expected"),
-    [(REQUEST, REQUEST_LIMITS), (DISPATCH, DISPATCH_LIMITS)],
-    ids=["request", "dispatch"],
+    [
+        (REQUEST, REQUEST_LIMITS),
+        (DISPATCH, DISPATCH_LIMITS),
+        (service.REQUEST, FRAUD_REQUEST_LIMITS),
+        (service.ANSWER, FRAUD_ANSWER_LIMITS),
+    ],
+    ids=["request", "dispatch", "fraud check request", "fraud check answer"],
 )
 def test_limits_are_the_codes(schema: Schema, expected: dict[str, dict[str, int]]) -> None:
     """Each number in a schema is a constant of core.documents.limits, and the other way round."""
@@ -181,7 +208,7 @@ def test_patterns_are_the_codes() -> None:
     assert stated == PATTERNS
 
 
-@BOTH
+@EACH
 def test_patterns_mean_the_same_everywhere(schema: Schema) -> None:
     r"""Patterns are anchored and use nothing that engines read differently: no `\d`, no dot."""
     patterns = [part["pattern"] for _, part in subschemas(schema.document) if "pattern" in part]
@@ -190,7 +217,7 @@ def test_patterns_mean_the_same_everywhere(schema: Schema) -> None:
         assert re.fullmatch(r"\^(?:[^$.\\]|\\\.|\\x[0-9a-f]{2}|\[[^\]]*\])*\$", pattern), pattern
 
 
-@BOTH
+@EACH
 def test_no_text_holds_nul(schema: Schema) -> None:
     """Each text has a pattern that refuses NUL anywhere: PostgreSQL could not store it."""
     texts = [
@@ -241,7 +268,9 @@ def test_examples_of_both() -> None:
     assert "order-dispatch.example.json" in example_names("order-dispatch")
 
 
-@pytest.mark.parametrize("kind", ["order-request", "order-dispatch"])
+@pytest.mark.parametrize(
+    "kind", ["order-request", "order-dispatch", "fraud-check-request", "fraud-check-answer"]
+)
 def test_examples_show_every_property(kind: str) -> None:
     """Taken together, the examples show every property that a schema has."""
     schema = schema_of(kind)

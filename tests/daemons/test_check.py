@@ -1,0 +1,344 @@
+"""The fraud check between generation and batching: once for each input, and what follows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+
+from core.db import fraud, reconciling
+from core.domain.fraud import Rule
+from daemons.request_extract import Check
+from tests.daemons.desk import CASE, Desk
+
+GENUINE: dict[str, Any] = {
+    "delivery_name": "Zoë Brontë",
+    "delivery_lines": ["17 Station Road"],
+    "town": "Leeds",
+    "post_code": "LS1 4AP",
+    "contact_email": "zoe@example.com",
+    "contact_phone": "0113 496 0000",
+}
+BAD: dict[str, Any] = GENUINE | {"delivery_name": "Test Test"}
+
+
+@pytest.fixture
+def checking(desk: Desk) -> Desk:
+    """An installation with the rules on."""
+    desk.set(request_extract_fraud_checker="rules")
+    return desk
+
+
+def generated(desk: Desk, **columns: Any) -> int:
+    """An order that waits for its check."""
+    order = desk.order(CASE, **columns)
+    desk.generate()
+    return order
+
+
+def batched(desk: Desk, order: int) -> int:
+    """In how many batches an order is."""
+    return int(desk.value("select count(*) from request_detail where order_id = %s", order))
+
+
+def verdict(desk: Desk, order: int) -> tuple[Any, ...]:
+    """Verdict, score and reasons of an order."""
+    return desk.rows("select verdict, score, reasons from fraud_check where order_id = %s", order)[
+        0
+    ]
+
+
+def consistent(desk: Desk) -> None:
+    """Counters of lines, shares and items add up, and nothing is open that should not be."""
+    for look in (
+        reconciling.item_counters,
+        reconciling.share_counters,
+        reconciling.open_though_ended,
+        reconciling.queued_unfit,
+        reconciling.nothing_open,
+    ):
+        assert look(desk.owner, None) == []
+
+
+def test_without_a_checker_nothing_is_checked(desk: Desk) -> None:
+    """With the checker none a bad order is batched at once, and no verdict is written."""
+    order = generated(desk, **BAD)
+    assert len(desk.batch()) == 1
+    assert batched(desk, order) == 1
+    assert desk.value("select count(*) from fraud_check") == 0
+
+
+def test_nothing_is_batched_before_its_verdict(checking: Desk) -> None:
+    """With a checker an order waits for its verdict; once it has passed it is batched."""
+    order = generated(checking, **GENUINE)
+    assert checking.batch() == []
+    assert checking.check() == 1
+    assert verdict(checking, order) == ("PASS", 0, [])
+    assert len(checking.batch()) == 1
+
+
+def test_gathering_counts_checked_orders_alone(checking: Desk) -> None:
+    """A batch that gathers is full by the orders with a verdict, not by those without one."""
+    checking.set(request_extract_batch_maxwait="1h", request_extract_batch_maxorders="2")
+    for _ in range(2):
+        generated(checking, **GENUINE)
+    assert checking.batch() == []
+    checking.check()
+    assert len(checking.batch()) == 1
+
+
+def test_a_referred_order_is_held_with_its_reasons(checking: Desk) -> None:
+    """REFER puts one open hold of kind FRAUD with codes and sentences; the order is not batched."""
+    order = generated(checking, **BAD)
+    checking.check()
+    assert verdict(checking, order) == ("REFER", 50, ["NAME_PLACEHOLDER"])
+    [(kind, reason, who)] = checking.rows(
+        "select kind, reason, placed_by from order_hold where released_at is null"
+    )
+    assert (kind, who) == ("FRAUD", "sales_order_request_extract")
+    assert reason == f"REFER at score 50; NAME_PLACEHOLDER: {Rule.NAME_PLACEHOLDER.sentence}"
+    assert checking.batch() == []
+    assert checking.status(order) == "AWAITING_DISPATCH"
+
+
+def test_a_rejected_order_is_in_error(checking: Desk) -> None:
+    """REJECT ends in Error with its reason, every line closed and all owed again: not cancelled."""
+    checking.set(request_extract_fraud_reject="50")
+    order = checking.order(CASE, ("SIM", 2, "1"), ("ROUTER", 1, "1"), ("ROUTER", 4, "1"), **BAD)
+    checking.generate()
+    checking.check()
+    assert checking.status(order) == "ERROR"
+    assert checking.value("select status_reason from sales_order").startswith(
+        "FRAUD_CHECK_REJECTED: REJECT at score 50; NAME_PLACEHOLDER:"
+    )
+    assert checking.value("select count(*) from request_queue") == 0
+    assert checking.items(order) == [(0, 0, 0)] * 4
+    assert checking.value("select count(*) from order_hold") == 0
+    consistent(checking)
+
+
+def test_a_rejected_order_that_is_regenerated_is_held(checking: Desk) -> None:
+    """A person who has it generated again is not overruled: the verdict of before holds it, and
+    nothing is checked anew.
+    """
+    checking.set(request_extract_fraud_reject="50")
+    order = generated(checking, **BAD)
+    checking.check()
+    before = checking.value("select checked_at from fraud_check")
+    checking.set(request_extract_fraud_reject="0", request_extract_fraud_refer="0")
+    checking.owner.execute("update request_line set superseded = true")
+    checking.owner.execute("update sales_order set status = 'AWAITING_GENERATION'")
+    checking.generate()
+    checking.check()
+    assert checking.status(order) == "AWAITING_DISPATCH"
+    assert verdict(checking, order)[0] == "REJECT"
+    assert checking.value("select count(*) from order_hold where released_at is null") == 1
+    assert checking.value("select checked_at from fraud_check") > before
+    consistent(checking)
+
+
+def test_unchanged_is_not_checked_twice(checking: Desk) -> None:
+    """What has a verdict is not asked about again, nor after its next generation."""
+    order = generated(checking, **GENUINE)
+    assert checking.check() == 1
+    assert checking.check() == 0
+    checking.seal(*checking.batch())
+    checking.owner.execute("update request_line set rejected = quantity, superseded = true")
+    checking.owner.execute("update order_item set open_quantity = 0")
+    for status in ("ERROR", "AWAITING_GENERATION"):
+        checking.owner.execute("update sales_order set status = %s", (status,))
+    checking.generate()
+    # By these rules it would be refused now; its verdict stands.
+    checking.set(request_extract_fraud_weight_countymissing="900")
+    checking.owner.execute("insert into blocked_address values (%s, 'x', 'x', now(), 'x')",
+                           (checking.value("select address_key from fraud_check"),))  # fmt: skip
+    checking.check()
+    assert verdict(checking, order) == ("PASS", 0, [])
+    assert len(checking.batch()) == 1
+
+
+def test_a_changed_input_is_checked_anew(checking: Desk) -> None:
+    """Whoever changes name, address or contact after the verdict takes its effect away."""
+    order = generated(checking, **GENUINE)
+    checking.check()
+    checking.owner.execute("update sales_order set delivery_name = 'Test Test'")
+    assert checking.batch() == []
+    checking.check()
+    assert verdict(checking, order)[0] == "REFER"
+    assert checking.batch() == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["contact_name = 'X Y'", "contact_email = 'x@example.com'", "contact_phone = '0113 496 0001'",
+     "delivery_name = 'X Y'", "delivery_lines = '{2 Mill Lane}'", "town = 'York'",
+     "county = 'Kent'", "post_code = 'YO1 7HH'", "country = 'IE'"],
+)  # fmt: skip
+def test_each_part_of_the_input_counts(checking: Desk, change: str) -> None:
+    """Each column that a checker is given makes the verdict stale, and its digest another one."""
+    generated(checking, **GENUINE)
+    checking.check()
+    before = checking.value("select input_sha256 from fraud_check")
+    checking.owner.execute(f"update sales_order set {change}".encode())  # noqa: S608
+    assert checking.value("select stale from fraud_check")
+    assert checking.value("select fraud_input(o) from sales_order o") != before
+
+
+def test_a_move_does_not_make_a_verdict_stale(checking: Desk) -> None:
+    """The daemons' own updates, and one that changes nothing, leave the verdict as it is."""
+    generated(checking, **GENUINE)
+    checking.check()
+    checking.owner.execute("update sales_order set town = town, status_at = now()")
+    assert not checking.value("select stale from fraud_check")
+
+
+def test_a_change_during_the_check_counts(checking: Desk) -> None:
+    """The verdict on what was read is not written on an order that was changed meanwhile."""
+    order = generated(checking, **GENUINE)
+    conn = checking.conn("request_extract")
+    [waiting] = fraud.waiting_orders(conn, "rules", 10)
+    checking.owner.execute("update sales_order set delivery_name = 'Test Test'")
+    assert waiting.input_sha256 != checking.value("select fraud_input(o) from sales_order o")
+    checking.check()
+    assert verdict(checking, order)[0] == "REFER"
+
+
+def test_an_open_fraud_hold_stays_one(checking: Desk) -> None:
+    """A second referral keeps the one open hold, with the newer reasons."""
+    generated(checking, **BAD)
+    checking.check()
+    checking.owner.execute("update sales_order set post_code = 'nonsense'")
+    checking.check()
+    [reason] = checking.rows("select reason from order_hold where released_at is null")
+    assert "POST_CODE_INVALID" in reason[0]
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        checking.owner.execute(
+            "insert into order_hold (order_id, kind, reason, placed_by)"
+            " select order_id, kind, reason, placed_by from order_hold"
+        )
+
+
+def test_one_process_checks_at_a_time(checking: Desk) -> None:
+    """While another process checks, a daemon takes nothing: no order is asked about twice."""
+    generated(checking, **GENUINE)
+    other = checking.database.connect("sales_order_request_extract")
+    other.execute("select pg_advisory_lock(6, 0)")
+    assert checking.check() == 0
+    other.execute("select pg_advisory_unlock(6, 0)")
+    assert checking.check() == 1
+
+
+def test_partly_sealed_orders_are_held_instead_of_rejected(checking: Desk) -> None:
+    """What is sealed at one warehouse cannot be taken back: the rest is held for a person."""
+    checking.set(request_extract_fraud_reject="50")
+    order = checking.order(CASE, ("SIM", 1, "1"), **BAD)
+    checking.generate()
+    checking.set(request_extract_fraud_checker="none")
+    london, leeds = checking.batch()
+    checking.seal(london)
+    checking.owner.execute(
+        "insert into request_queue (warehouse_id, entered_at, order_id, generation, line_count,"
+        " byte_count) select 'LEEDS', now(), order_id, generation, 1, 1 from request_detail"
+        " where batch_id = %s", (leeds,),
+    )  # fmt: skip
+    checking.owner.execute("delete from request_detail where batch_id = %s", (leeds,))
+    checking.set(request_extract_fraud_checker="rules")
+    checking.check()
+    assert checking.status(order) == "AWAITING_DISPATCH"
+    assert checking.value("select kind from order_hold where released_at is null") == "FRAUD"
+
+
+def test_a_switched_on_checker_catches_what_is_queued(desk: Desk) -> None:
+    """What was queued while there was no checker is checked before it is batched."""
+    order = generated(desk, **BAD)
+    desk.set(request_extract_fraud_checker="rules")
+    assert desk.batch() == []
+    desk.check()
+    assert batched(desk, order) == 0
+    assert desk.value("select count(*) from order_hold") == 1
+
+
+# What is known around an order.
+
+
+def test_many_names_at_one_address(checking: Desk) -> None:
+    """The order with which the names at an address become many is held, however it is spelled;
+    the same name again is not another one, and long ago is not recent.
+    """
+    checking.set(request_extract_fraud_shared_names="3", request_extract_fraud_shared_window="2d")
+    generated(checking, **GENUINE | {"delivery_name": "Long Ago"}, entered_at="2020-01-01Z")
+    for name, line in (("Ann Lee", "17 Station Rd."), ("Mr Lee, Ann", "17, STATION ROAD"),
+                       ("Bob Ray", "17 Station Road")):  # fmt: skip
+        generated(checking, **GENUINE | {"delivery_name": name, "delivery_lines": [line]})
+        checking.check()
+    assert checking.value("select count(*) from order_hold") == 0
+    last = generated(checking, **GENUINE | {"post_code": "ls14ap", "town": "LEEDS"})
+    checking.check()
+    assert checking.rows("select order_id from order_hold") == [(last,)]
+    assert verdict(checking, last) == ("REFER", 50, ["ADDRESS_SHARED"])
+
+
+def test_many_names_in_one_set(checking: Desk) -> None:
+    """Orders that are checked together tell against each other, too."""
+    checking.set(request_extract_fraud_shared_names="3")
+    for name in ("Ann Lee", "Bob Ray", "Cy Fox"):
+        generated(checking, **GENUINE | {"delivery_name": name})
+    checking.check()
+    assert checking.value("select count(*) from order_hold") == 3
+
+
+def test_another_country_than_before(checking: Desk) -> None:
+    """A delivery to another country than most of the account's completed orders adds its weight;
+    orders that are not completed tell nothing.
+    """
+    checking.set(request_extract_fraud_weight_deliveryabroad="60")
+    abroad = GENUINE | {"country": "IE", "post_code": None}
+    first = generated(checking, **GENUINE)
+    checking.check()
+    before = generated(checking, **abroad)
+    checking.check()
+    assert verdict(checking, before)[0] == "PASS"
+    checking.owner.execute("update sales_order set status = 'COMPLETE' where id = %s", (first,))
+    after = generated(checking, **abroad)
+    other = generated(checking, account_id=815, **abroad)
+    checking.check()
+    assert verdict(checking, after) == ("REFER", 60, ["DELIVERY_ABROAD"])
+    assert verdict(checking, other)[0] == "PASS"
+
+
+# Keeping.
+
+
+def test_verdicts_are_kept_as_long_as_the_property_says(checking: Desk) -> None:
+    """A verdict goes when it is older than that and its order on its way no more."""
+    from daemons.request_extract import Prune  # noqa: PLC0415
+
+    checking.set(request_extract_fraud_keep="10d")
+    orders = [generated(checking, **GENUINE) for _ in range(3)]
+    checking.check()
+    old, waiting, young = orders
+    for order in (old, young):
+        checking.owner.execute(
+            "update sales_order set status = 'CANCELLED' where id = %s", (order,)
+        )
+    checking.owner.execute(
+        "update fraud_check set checked_at = now() - interval '11 days' where order_id <> %s",
+        (young,),
+    )
+    prune = Prune(checking.properties)
+    assert prune(checking.conn("request_extract")) is False
+    kept = checking.rows("select order_id from fraud_check order by 1")
+    assert kept == [(waiting,), (young,)]
+
+
+def test_the_duty_says_whether_there_may_be_more(checking: Desk) -> None:
+    """A set with a verdict may be followed by another; an empty queue ends the look."""
+    from core import checkers  # noqa: PLC0415
+
+    screening = checkers.screening(checking.properties)
+    assert screening is not None
+    duty = Check(screening)
+    generated(checking, **GENUINE)
+    assert duty(checking.conn("request_extract")) is True
+    assert duty(checking.conn("request_extract")) is False
