@@ -75,12 +75,12 @@ def list_(
     if as_json:
         show.print_json(rows)
         return
-    columns = (">order", "status", "verdict", ">score", "reasons", "by", "at")
+    columns = (">order", "verdict", ">score", "status", "reasons")
     cells = [
         (
-            row.order_id,
+            *(row.order_id, row.verdict, row.score),
             ("held, " if row.held else "") + OrderStatus(row.status).shown,
-            *(row.verdict, row.score, row.reasons, row.checker, row.checked_at),
+            row.reasons,
         )
         for row in rows
     ]

@@ -117,6 +117,9 @@ class Judgement:
     reasons: tuple[str, ...]
 
 
+_NOTHING: Final = Judgement(Verdict.PASS, 0, ())
+
+
 class Consequence(StrEnum):
     """What becomes of the order."""
 
@@ -129,6 +132,8 @@ def weigh(
     fired: Collection[Rule], weights: Mapping[Rule, int], thresholds: Thresholds
 ) -> Judgement:
     """The verdict of the rules: the sum of what those that fired weigh, against the thresholds."""
+    if not fired:
+        return _NOTHING
     counted = [rule for rule in Rule if rule in fired and weights[rule]]
     score = sum(weights[rule] for rule in counted)
     verdict = Verdict.PASS
@@ -174,6 +179,8 @@ _SHORTER: Final = {
 }  # fmt: skip
 _TITLES: Final = frozenset({"mr", "mrs", "ms", "miss", "mx", "dr", "prof", "sir", "herr", "frau"})
 _WORDS: Final = re.compile(r"\w+")
+# What ASCII has besides these, to the same end and quicker.
+_SPACED: Final = {code: " " for code in range(128) if not (chr(code).isalnum() or code == ord("_"))}
 KEY_BYTES: Final = 16
 
 
@@ -182,7 +189,8 @@ def words(text: str) -> list[str]:
     if not text.isascii():
         spread = unicodedata.normalize("NFKD", text.casefold())
         text = "".join(sign for sign in spread if not unicodedata.combining(sign))
-    return _WORDS.findall(text.casefold())
+        return _WORDS.findall(text.casefold())
+    return text.casefold().translate(_SPACED).split()
 
 
 def address_key(

@@ -27,7 +27,7 @@ _OLDER: Final = {"PT": re.compile(r"[0-9]{4}")}
 """Older forms that are still written, by country."""
 _LETTERS_BEFORE: Final = re.compile(r"^[A-Z]{1,3}[- ](?=[0-9])")
 # Nought, and the codes with which records without an address are filled up.
-_NO_POST_CODE: Final = re.compile(r"[0 -]+|X[X0-9 -]*|ZZ99.*|[A-Z]([A-Z])\1*|N/?A|AA1+ ?1AA")
+_NO_POST_CODE: Final = re.compile(r"[0 -]+|X[X0-9 -]*|ZZ99.*|([A-Z])(?:\1| )+|N/?A|AA1+ ?1AA")
 _TO_SHAPE: Final = str.maketrans(
     dict.fromkeys("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "A") | dict.fromkeys("0123456789", "9") | {" ": ""}
 )

@@ -9,6 +9,7 @@ up, no mail server hears of a customer.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 import phonenumbers
@@ -22,6 +23,9 @@ MOST_DIGITS: Final = 15
 _NOT_A_DIGIT: Final = re.compile(r"[^0-9]")
 _RUNS: Final = ("01234567890123456789", "98765432109876543210")
 _RUN_LENGTH: Final = 7
+LONGEST_NAME: Final = 64
+"""Of an e-mail address, before its @ (RFC 5321, section 4.5.3.1.1)."""
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*")
 # What a number is written with, besides its digits, and an extension at its end.
 _PLAIN: Final = re.compile(
     r"\+?[0-9 ()./\u2010-\u2015\u00a0-]+(?:(?:x|ext\.?) ?[0-9]{1,6})?", re.IGNORECASE
@@ -41,6 +45,10 @@ def phone(number: str, country: str, *, plan: bool) -> Rule | None:
     tail = digits[-_RUN_LENGTH:]
     if len(set(tail)) == 1 or any(tail in run for run in _RUNS):
         return Rule.PHONE_INVALID
+    # Of a national number the library finds nothing that was not looked for above.
+    national = not digits.startswith(("00", "011")) and "+" not in number
+    if national and len(digits) <= MOST_DIGITS and not plan:
+        return None
     try:
         parsed = phonenumbers.parse(number, country)
     except phonenumbers.NumberParseException:
@@ -50,8 +58,21 @@ def phone(number: str, country: str, *, plan: bool) -> Rule | None:
 
 def is_email(address: str) -> bool:
     """Whether an address can be one (RFC 5322 as mail is really sent), in a domain of the world."""
+    name, _, domain = address.strip().rpartition("@")
+    if len(name) <= LONGEST_NAME and _PLAIN_NAME.fullmatch(name):
+        # Nothing is wrong with such a name, whatever the domain; and domains come again and again.
+        return _is_domain(domain)
+    return _is_valid(address.strip())
+
+
+@lru_cache(maxsize=10_000)
+def _is_domain(domain: str) -> bool:
+    return _is_valid(f"x@{domain}")
+
+
+def _is_valid(address: str) -> bool:
     try:
-        validate_email(address.strip(), check_deliverability=False)
+        validate_email(address, check_deliverability=False)
     except EmailNotValidError:
         return False
     return True

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import pytest
 
-from core.db import fraud, reconciling
+from console.fraud_service import StandInService, by_rules, unavailable
+from core import checkers, config, log
+from core.db import fraud, reconciling, requests
 from core.domain.fraud import Rule
-from daemons.request_extract import Check
+from core.errors import Defer
+from daemons.request_extract import Check, Prune
 from tests.daemons.desk import CASE, Desk
 
 GENUINE: dict[str, Any] = {
@@ -312,8 +318,6 @@ def test_another_country_than_before(checking: Desk) -> None:
 
 def test_verdicts_are_kept_as_long_as_the_property_says(checking: Desk) -> None:
     """A verdict goes when it is older than that and its order on its way no more."""
-    from daemons.request_extract import Prune  # noqa: PLC0415
-
     checking.set(request_extract_fraud_keep="10d")
     orders = [generated(checking, **GENUINE) for _ in range(3)]
     checking.check()
@@ -334,11 +338,126 @@ def test_verdicts_are_kept_as_long_as_the_property_says(checking: Desk) -> None:
 
 def test_the_duty_says_whether_there_may_be_more(checking: Desk) -> None:
     """A set with a verdict may be followed by another; an empty queue ends the look."""
-    from core import checkers  # noqa: PLC0415
-
     screening = checkers.screening(checking.properties)
     assert screening is not None
     duty = Check(screening)
     generated(checking, **GENUINE)
     assert duty(checking.conn("request_extract")) is True
     assert duty(checking.conn("request_extract")) is False
+
+
+# The service.
+
+
+def test_the_service_decides(desk: Desk) -> None:
+    """With the checker http its verdicts count: pass goes on, refer is held, reject is in Error."""
+    verdicts = {1: "PASS", 2: "REFER", 3: "REJECT"}
+
+    def respond(body: bytes) -> tuple[int, bytes]:
+        asked = [one["id"] for one in json.loads(body)["orders"]]
+        told = [{"id": one, "verdict": verdicts[int(one)], "reasons": ["RING"]} for one in asked]
+        return 200, json.dumps({"version": "1.0", "orders": told}).encode()
+
+    orders = [generated(desk, **GENUINE) for _ in verdicts]
+    assert orders == list(verdicts)
+    with StandInService(respond) as service:
+        desk.set(request_extract_fraud_checker="http", request_extract_fraud_http_url=service.url)
+        desk.set(request_extract_fraud_http_orders="2")
+        assert desk.check() == 2
+    assert [desk.status(order) for order in orders] == [
+        "AWAITING_DISPATCH", "AWAITING_DISPATCH", "ERROR",
+    ]  # fmt: skip
+    assert desk.rows("select order_id, reason from order_hold") == [(2, "REFER at score 0; RING")]
+    assert desk.value("select status_reason from sales_order where id = 3") == (
+        "FRAUD_CHECK_REJECTED: REJECT at score 0; RING"
+    )
+    assert len(desk.batch()) == 1
+    consistent(desk)
+
+
+@contextmanager
+def away(desk: Desk, policy: str) -> Iterator[None]:
+    """A service that is in trouble, and what the property says of that."""
+    with StandInService(unavailable) as service:
+        desk.set(request_extract_fraud_checker="http", request_extract_fraud_http_url=service.url)
+        desk.set(request_extract_fraud_http_away=policy, request_extract_fraud_http_attempts="1")
+        yield
+
+
+def test_orders_wait_for_a_service_that_is_away(desk: Desk) -> None:
+    """Away and hold: the duty is put off, the order has neither verdict nor hold, and waits; once
+    the service answers it goes on by itself.
+    """
+    generated(desk, **GENUINE)
+    with away(desk, "hold"), pytest.raises(Defer, match=r"away, orders wait for it: .*status 503"):
+        desk.check()
+    assert desk.value("select count(*) from fraud_check") == 0
+    assert desk.value("select count(*) from order_hold") == 0
+    assert desk.batch() == []
+    with StandInService(by_rules(checkers.rules(desk.properties), config.Fraud())) as service:
+        desk.set(request_extract_fraud_http_url=service.url)
+        desk.check()
+    assert len(desk.batch()) == 1
+
+
+def test_orders_pass_a_service_that_is_away(
+    desk: Desk, log_restored: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Away and pass: orders go unchecked, marked so and told at level warning; generated again
+    they are asked about, since nobody has answered yet.
+    """
+    del log_restored
+    log.configure("request-extract", format="json")
+    order = generated(desk, **BAD)
+    with away(desk, "pass"):
+        desk.check()
+    assert verdict(desk, order) == ("PASS", 0, ["CHECK_AWAY"])
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    [told] = [line for line in lines if line["event"] == "ORDERS_UNCHECKED"]
+    assert (told["level"], told["orders"]) == ("warning", 1)
+    assert len(desk.batch()) == 1
+    desk.owner.execute("update fraud_check set generation = 0")
+    desk.owner.execute(
+        "insert into request_queue select 'LONDON', entered_at, id, 1, now(), 1, 1 from sales_order"
+    )
+    with StandInService(by_rules(checkers.rules(desk.properties), config.Fraud())) as service:
+        desk.set(request_extract_fraud_http_url=service.url)
+        desk.check()
+    assert verdict(desk, order)[0] == "REFER"
+
+
+def test_the_log_names_no_customer(
+    desk: Desk, log_restored: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is told of a check has order ids and codes, and nothing of what was checked."""
+    del log_restored
+    log.configure("request-extract", format="json")
+    desk.set(request_extract_fraud_checker="rules")
+    planted = {
+        "delivery_name": "Test", "contact_name": "Xanthippe", "contact_email": "xanthippe",
+        "contact_phone": "12-XANTHIPPE", "delivery_lines": ["Xanthippe", "x"], "town": "Xanthippe",
+        "post_code": "Xanthippe",
+    }  # fmt: skip
+    order = generated(desk, **planted)
+    desk.check()
+    [line] = [one for one in capsys.readouterr().err.splitlines() if "ORDER_HELD" in one]
+    told = json.loads(line)
+    assert (told["order_id"], told["score"]) == (order, 200)
+    everything = line + str(desk.rows("select * from order_hold"))
+    everything += str(desk.rows("select * from fraud_check"))
+    assert "anthippe" not in everything.lower()
+
+
+def test_what_is_batched_and_changed_goes_back(desk: Desk) -> None:
+    """A changed address in a batch that is not sealed yet is checked before it is sent."""
+    desk.set(request_extract_fraud_checker="rules")
+    generated(desk, **GENUINE)
+    desk.check()
+    [batch] = desk.batch()
+    desk.owner.execute("update sales_order set town = 'York'")
+    conn = desk.conn("extract_to_generic")
+    assert requests.requeue_held(conn, batch, "LONDON") == 0
+    assert requests.requeue_held(conn, batch, "LONDON", checked=True) == 1
+    assert desk.batch() == []
+    desk.check()
+    assert len(desk.batch()) == 1

@@ -34,8 +34,7 @@ create table fraud_check (
 comment on table fraud_check is 'The last verdict of each order, kept for sales.order.request.extract.fraud.keep.';
 create index fraud_check_address on fraud_check (address_key, entered_at);
 create index fraud_check_account on fraud_check (account_id);
--- For the pruning alone, which rows of one time lie together for.
-create index fraud_check_checked_at on fraud_check using brin (checked_at);
+create index fraud_check_checked_at on fraud_check (checked_at);
 
 create table blocked_address (
     address_key bytea primary key check (octet_length(address_key) = 16),

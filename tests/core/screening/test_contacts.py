@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hypothesis.strategies as st
+import phonenumbers
 import pytest
+from email_validator import EmailNotValidError, validate_email
+from hypothesis import given
 
 from core.domain.fraud import Rule
 from core.screening import contacts
@@ -58,3 +62,26 @@ def test_email_addresses(address: str) -> None:
 def test_what_is_no_email_address(address: str) -> None:
     """What no mail can be sent to, by its syntax alone: nothing is looked up."""
     assert not contacts.is_email(address)
+
+
+@given(
+    st.text("0123456789 ()-./", min_size=7, max_size=30),
+    st.sampled_from(["GB", "IE", "DE", "FR", "US", "BR", "IT", "AR", "MX", "JP"]),
+)
+def test_the_library_has_nothing_to_add_to_national_numbers(number: str, country: str) -> None:
+    """Where the library is not asked, it would not have refused either."""
+    if contacts.phone(number, country, plan=False) is None:
+        phonenumbers.parse(number, country)
+
+
+@given(st.from_regex(r"[A-Za-z0-9_+.-]{1,70}", fullmatch=True),
+       st.sampled_from(["example.com", "-x.com", "localhost", "a..b", "münchen.de"]))  # fmt: skip
+def test_names_before_the_at_are_judged_as_the_library_does(name: str, domain: str) -> None:
+    """What is decided without the library is decided as it would."""
+    address = f"{name}@{domain}"
+    try:
+        validate_email(address, check_deliverability=False)
+    except EmailNotValidError:
+        assert not contacts.is_email(address)
+    else:
+        assert contacts.is_email(address)
