@@ -28,6 +28,11 @@ def _weight(rule: Rule, remark: str = "") -> int:
     return default
 
 
+def weight_of(rule: Rule) -> str:
+    """The last word of the property that weighs a rule."""
+    return rule.lower().replace("_", "")
+
+
 class Fraud(Group):
     """Request Extract: the check of delivery name, address and contact before an order is sent."""
 
@@ -107,14 +112,14 @@ class Fraud(Group):
     http_away: Annotated[str, Choice(("hold", "pass"))] = Field(
         "hold",
         description="What becomes of orders while the service is away. hold: they wait, unbatched, "
-        "and are checked as soon as it answers. pass: they are sent unchecked, and the log says "
-        "how many.",
+        "and are checked as soon as it answers. pass: they are sent unchecked, with CHECK_AWAY in "
+        "their verdict, and the log says how many.",
     )
 
     @property
     def weights(self) -> Mapping[Rule, int]:
         """What each rule weighs."""
-        return {rule: getattr(self, f"weight_{rule.lower().replace('_', '')}") for rule in Rule}
+        return {rule: getattr(self, f"weight_{weight_of(rule)}") for rule in Rule}
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
