@@ -124,25 +124,17 @@ class Fraud(Group):
     @model_validator(mode="after")
     def _usable(self) -> Self:
         if self.checker == "http" and not self.http_url:
-            raise ValueError(
-                "sales.order.request.extract.fraud.checker = http: needs "
-                "sales.order.request.extract.fraud.http.url to say where"
-            )
+            raise ValueError("the checker http with an http.url that says where")
         if self.http_url and not _is_safe(self.http_url):
             raise ValueError(
-                "sales.order.request.extract.fraud.http.url an address that begins https://, or "
-                "http:// on this host alone (127.0.0.1, localhost)"
+                "an http.url that begins https://, or http:// on this host alone (127.0.0.1, "
+                "localhost), without user and password"
             )
         own = self.http_certificates
         if own and ("\0" in own or not PurePosixPath(own).is_absolute()):
-            raise ValueError(
-                "sales.order.request.extract.fraud.http.certificates an absolute path, or nothing"
-            )
+            raise ValueError("in http.certificates an absolute path, or nothing")
         if self.keep < self.shared_window:
-            raise ValueError(
-                "sales.order.request.extract.fraud.keep at least as long as "
-                "sales.order.request.extract.fraud.shared.window"
-            )
+            raise ValueError("a keep at least as long as shared.window")
         return self
 
 

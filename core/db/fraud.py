@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from core.domain.fraud import CHECK_AWAY, Consequence, Judgement, Shared, Subject, Verdict
+from core.domain.fraud import CHECK_AWAY, Judgement, Shared, Subject, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -37,19 +37,16 @@ class Waiting:
     subject: Subject = field(repr=False)
     generation: int
     input_sha256: bytes
-    released: list[str] | None
-    """The reasons with which a person has let this very input go."""
     before: Judgement | None = None
     """The verdict that this very input has had from this checker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A verdict, and what follows from it."""
+    """A verdict, and what the order is compared by."""
 
     waiting: Waiting = field(repr=False)
     judgement: Judgement
-    follows: Consequence
     address_key: bytes
     name_key: bytes
 
@@ -95,7 +92,6 @@ def waiting_orders(conn: psycopg.Connection, checker: str, most: int) -> list[Wa
                  where c.generation is distinct from q.generation or c.stale
                  limit %(most)s) first)
         select {SUBJECT}, o.generation, o.input,
-               case when c.input_sha256 = o.input then c.released_reasons end,
                case when c.input_sha256 = o.input and c.checker = %(checker)s and not c.stale
                          -- Let pass unasked: the service may answer now.
                          and c.reasons <> array[%(away)s]
@@ -114,9 +110,9 @@ def waiting_orders(conn: psycopg.Connection, checker: str, most: int) -> list[Wa
 
 
 def _waiting(row: tuple[Any, ...]) -> Waiting:
-    generation, digest, released, verdict, score, reasons = row[_SUBJECT_COLUMNS:]
+    generation, digest, verdict, score, reasons = row[_SUBJECT_COLUMNS:]
     before = Judgement(Verdict(verdict), score, tuple(reasons)) if verdict else None
-    return Waiting(Subject(*row[:_SUBJECT_COLUMNS]), generation, digest, released, before)
+    return Waiting(Subject(*row[:_SUBJECT_COLUMNS]), generation, digest, before)
 
 
 def existing(
@@ -208,8 +204,13 @@ def lock(conn: psycopg.Connection, ids: list[int]) -> None:
     )
 
 
-def record(conn: psycopg.Connection, checker: str, outcomes: Sequence[Outcome]) -> set[int]:
-    """Write the verdicts of locked orders that are as they were read; whose they are."""
+def record(
+    conn: psycopg.Connection, checker: str, outcomes: Sequence[Outcome]
+) -> dict[int, list[str] | None]:
+    """Write the verdicts of locked orders that are as they were read.
+
+    By order, the reasons with which a person has let its very input go, None if nobody has.
+    """
     rows = conn.execute(
         """
         insert into fraud_check as c (order_id, generation, account_id, country, entered_at,
@@ -234,7 +235,7 @@ def record(conn: psycopg.Connection, checker: str, outcomes: Sequence[Outcome]) 
                released_reasons = case when c.input_sha256 = excluded.input_sha256
                                        then c.released_reasons end,
                stale = false, checked_at = now()
-        returning order_id
+        returning order_id, released_reasons
         """,
         {
             "checker": checker,
@@ -248,7 +249,7 @@ def record(conn: psycopg.Connection, checker: str, outcomes: Sequence[Outcome]) 
             "reasons": array(",".join(one.judgement.reasons) for one in outcomes),
         },
     ).fetchall()
-    return {row[0] for row in rows}
+    return dict(rows)
 
 
 def hold(conn: psycopg.Connection, reasons: Sequence[tuple[int, str]]) -> None:

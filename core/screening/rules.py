@@ -47,13 +47,13 @@ class Rules:
     most = ORDERS_A_CHECK
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._on = frozenset(rule for rule in Rule if settings.weights[rule])
 
     def judge(self, conn: psycopg.Connection, subjects: Sequence[Subject]) -> list[Judgement]:
         """Judge a set of orders, of which each may tell against another."""
         known = self._around(conn, subjects)
-        weights, thresholds = self._settings.weights, self._settings.thresholds
+        weights, thresholds = self.settings.weights, self.settings.thresholds
         return [
             weigh(self.screen(subject) | known[subject.order_id], weights, thresholds)
             for subject in subjects
@@ -99,7 +99,7 @@ class Rules:
         self, conn: psycopg.Connection, by_address: Mapping[bytes, Sequence[Subject]]
     ) -> set[int]:
         """The orders whose address has many names, those of this very set among them."""
-        rule = self._settings.shared
+        rule = self.settings.shared
         spans = {
             address: (min(one.entered_at for one in group), max(one.entered_at for one in group))
             for address, group in by_address.items()

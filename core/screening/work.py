@@ -89,43 +89,50 @@ class Screening:
                 raise
             judgements = [Judgement(Verdict.PASS, 0, (CHECK_AWAY,))] * len(fresh)
             away = str(error)
-        judged = {
-            one.subject.order_id: judgement
-            for one, judgement in zip(fresh, judgements, strict=True)
-        }
-        return [self._outcome(one, judged.get(one.subject.order_id)) for one in waiting], away
-
-    def _outcome(self, one: Waiting, judgement: Judgement | None) -> Outcome:
-        reused = judgement is None
-        judgement = judgement or one.before or Judgement(Verdict.PASS, 0, ())
-        follows = consequence(judgement, released=one.released, reused=reused)
-        name = name_key(one.subject.delivery_name)
-        return Outcome(one, judgement, follows, key_of(one.subject), name)
+        judged = iter(judgements)
+        return [_outcome(one, one.before or next(judged)) for one in waiting], away
 
     def _write(self, conn: psycopg.Connection, outcomes: Sequence[Outcome]) -> Checked:
         """Write what still counts under the orders' locks: verdicts, holds, rejections."""
         fraud.lock(conn, [one.order_id for one in outcomes])
-        counts = fraud.record(conn, self._checker.name, outcomes)
-        checked = Checked()
+        released = fraud.record(conn, self._checker.name, outcomes)
+        counted = [one for one in outcomes if one.order_id in released]
+        # Decided now, since a person may have decided while the checker was asked.
+        follows = {
+            one.order_id: consequence(
+                one.judgement,
+                released=released[one.order_id],
+                reused=one.waiting.before is not None,
+            )
+            for one in counted
+        }
+        refused = [order for order, then in follows.items() if then is Consequence.ERROR]
         # Sealed for one of its warehouses, an order cannot end in Error: the rest of it is held.
-        refused = [one.order_id for one in outcomes if one.follows is Consequence.ERROR]
         sealed = rejecting.sealed_among(conn, refused) if refused else set()
-        for one in outcomes:
-            if one.order_id not in counts:
-                continue
-            if one.follows is Consequence.GO:
+        checked = Checked()
+        for one in counted:
+            if follows[one.order_id] is Consequence.GO:
                 checked.passed += 1
-            elif one.follows is Consequence.ERROR and one.order_id not in sealed:
-                checked.rejected.append(one)
-            else:
+            elif follows[one.order_id] is Consequence.HOLD or one.order_id in sealed:
                 checked.held.append(one)
-        if checked.held:
-            fraud.hold(conn, [(one.order_id, explain(one.judgement)) for one in checked.held])
-        if checked.rejected:
-            reasons = [(one.order_id, explain(one.judgement)) for one in checked.rejected]
-            rejecting.reject(conn, Reason.FRAUD_CHECK_REJECTED, reasons)
-        fraud.wake_batching(conn)
+            else:
+                checked.rejected.append(one)
+        _carry_out(conn, checked)
         return checked
+
+
+def _carry_out(conn: psycopg.Connection, checked: Checked) -> None:
+    """Place the holds, end what is rejected, and have the rest batched."""
+    if checked.held:
+        fraud.hold(conn, [(one.order_id, explain(one.judgement)) for one in checked.held])
+    if checked.rejected:
+        reasons = [(one.order_id, explain(one.judgement)) for one in checked.rejected]
+        rejecting.reject(conn, Reason.FRAUD_CHECK_REJECTED, reasons)
+    fraud.wake_batching(conn)
+
+
+def _outcome(one: Waiting, judgement: Judgement) -> Outcome:
+    return Outcome(one, judgement, key_of(one.subject), name_key(one.subject.delivery_name))
 
 
 @contextmanager

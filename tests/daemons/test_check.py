@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 import pytest
 
+from console import order_moves
 from console.fraud_service import StandInService, by_rules, unavailable
 from core import checkers, config, log
 from core.db import fraud, reconciling, requests
-from core.domain.fraud import Rule
+from core.domain.fraud import Judgement, Rule, Subject
 from core.errors import Defer
+from core.screening import Rules, Screening
 from daemons.request_extract import Check, Prune
 from tests.daemons.desk import CASE, Desk
 
@@ -461,3 +463,22 @@ def test_what_is_batched_and_changed_goes_back(desk: Desk) -> None:
     assert desk.batch() == []
     desk.check()
     assert len(desk.batch()) == 1
+
+
+def test_a_release_during_the_check_counts(checking: Desk) -> None:
+    """A person who decides while the checker is asked is not overruled by what it then says."""
+    order = generated(checking, **BAD)
+    checking.check()
+    checking.owner.execute("update fraud_check set stale = true")
+    console = checking.conn("console")
+
+    class Slow(Rules):
+        def judge(self, conn: psycopg.Connection, subjects: Sequence[Subject]) -> list[Judgement]:
+            order_moves.release(console, str(order), None, "has telephoned")
+            return super().judge(conn, subjects)
+
+    rules = Slow(checkers.rules(checking.properties).settings)
+    unit = Screening(rules, pass_when_away=False).unit(checking.conn("request_extract"))
+    assert unit is not None
+    assert unit.passed == 1
+    assert len(checking.batch()) == 1
