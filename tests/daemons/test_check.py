@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from console import order_moves
 from console.fraud_service import StandInService, by_rules, unavailable
 from core import checkers, config, log
-from core.db import fraud, reconciling, requests
+from core.db import reconciling, requests
 from core.domain.fraud import Judgement, Rule, Subject
 from core.errors import Defer
 from core.screening import Rules, Screening
@@ -202,14 +202,46 @@ def test_a_move_does_not_make_a_verdict_stale(checking: Desk) -> None:
 
 
 def test_a_change_during_the_check_counts(checking: Desk) -> None:
-    """The verdict on what was read is not written on an order that was changed meanwhile."""
+    """The verdict on what was read is not written on an order that was changed meanwhile: it
+    waits, and is checked as it is then.
+    """
     order = generated(checking, **GENUINE)
-    conn = checking.conn("request_extract")
-    [waiting] = fraud.waiting_orders(conn, "rules", 10)
-    checking.owner.execute("update sales_order set delivery_name = 'Test Test'")
-    assert waiting.input_sha256 != checking.value("select fraud_input(o) from sales_order o")
+
+    def change() -> None:
+        checking.owner.execute("update sales_order set delivery_name = 'Test Test'")
+
+    unit = _slow(checking, change).unit(checking.conn("request_extract"))
+    assert unit is not None
+    assert unit.orders == 0
+    assert checking.batch() == []
     checking.check()
     assert verdict(checking, order)[0] == "REFER"
+
+
+def test_a_cancellation_during_the_check_counts(checking: Desk) -> None:
+    """An order that is cancelled while the checker is asked gets neither verdict nor hold."""
+    order = generated(checking, **BAD)
+    console = checking.conn("console")
+
+    def withdraw() -> None:
+        order_moves.cancel(console, str(order), "customer withdrew")
+
+    unit = _slow(checking, withdraw).unit(checking.conn("request_extract"))
+    assert unit is not None
+    assert unit.orders == 0
+    assert checking.status(order) == "CANCELLED"
+    assert checking.value("select count(*) from order_hold") == 0
+
+
+def _slow(desk: Desk, meanwhile: Callable[[], None]) -> Screening:
+    """The check by the rules, with something that happens while they judge."""
+
+    class Slow(Rules):
+        def judge(self, conn: psycopg.Connection, subjects: Sequence[Subject]) -> list[Judgement]:
+            meanwhile()
+            return super().judge(conn, subjects)
+
+    return Screening(Slow(checkers.rules(desk.properties).settings), pass_when_away=False)
 
 
 def test_an_open_fraud_hold_stays_one(checking: Desk) -> None:
@@ -472,13 +504,20 @@ def test_a_release_during_the_check_counts(checking: Desk) -> None:
     checking.owner.execute("update fraud_check set stale = true")
     console = checking.conn("console")
 
-    class Slow(Rules):
-        def judge(self, conn: psycopg.Connection, subjects: Sequence[Subject]) -> list[Judgement]:
-            order_moves.release(console, str(order), None, "has telephoned")
-            return super().judge(conn, subjects)
+    def decide() -> None:
+        order_moves.release(console, str(order), None, "has telephoned")
 
-    rules = Slow(checkers.rules(checking.properties).settings)
-    unit = Screening(rules, pass_when_away=False).unit(checking.conn("request_extract"))
+    unit = _slow(checking, decide).unit(checking.conn("request_extract"))
     assert unit is not None
     assert unit.passed == 1
     assert len(checking.batch()) == 1
+
+
+def test_a_verdict_wakes_whoever_batches(checking: Desk) -> None:
+    """Verdicts are notified like new requests: a batch need not wait for the next look."""
+    generated(checking, **GENUINE)
+    listening = checking.database.connect("sales_order_request_extract")
+    listening.execute("listen sales_order_request_queue")
+    checking.check()
+    heard = list(listening.notifies(timeout=30, stop_after=1))
+    assert [one.channel for one in heard] == ["sales_order_request_queue"]
