@@ -141,7 +141,8 @@ class Service:
 def _read(response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
     """The body, within its size and in time: the socket's timeout is one for each piece only."""
     body = bytearray()
-    for piece in response.stream(PIECE):
+    # What is there, and not until so much is there: that could take any time.
+    while piece := response.read1(PIECE):
         body += piece
         if len(body) > ANSWER_BYTES:
             raise CheckerAway(f"its answer is longer than {ANSWER_BYTES} bytes")

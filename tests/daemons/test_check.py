@@ -122,6 +122,8 @@ def test_a_rejected_order_is_in_error(checking: Desk) -> None:
     )
     assert checking.value("select count(*) from request_queue") == 0
     assert checking.items(order) == [(0, 0, 0)] * 4
+    shares = "select count(*), sum(rejected - quantity) from request_line_share"
+    assert checking.rows(shares) == [(2, 0)]
     assert checking.value("select count(*) from order_hold") == 0
     consistent(checking)
 

@@ -171,10 +171,23 @@ def test_an_endless_answer_ends_in_time() -> None:
         line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
         over = threading.Event()
         while not over.wait(0.02):
-            line.sendall(b" " * service.PIECE)
+            line.sendall(b" ")
 
-    with _talking(drip) as url, pytest.raises(CheckerAway):
+    with _talking(drip) as url, pytest.raises(CheckerAway, match="does not end in time"):
         judge(url, timeout=0.2)
+
+
+def test_nothing_is_redirected() -> None:
+    """Orders go where the property says: an answer that names another address is none."""
+    with answering((200, GOOD)) as (elsewhere, asked):
+
+        def redirect(line: socket.socket) -> None:
+            head = f"HTTP/1.1 307 Elsewhere\r\nLocation: {elsewhere}\r\nContent-Length: 0\r\n\r\n"
+            line.sendall(head.encode())
+
+        with _talking(redirect) as url, pytest.raises(CheckerAway, match="status 307"):
+            judge(url, attempts=3)
+    assert asked == []
 
 
 @contextmanager
