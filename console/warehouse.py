@@ -41,15 +41,23 @@ def warehouse() -> None:
     default="ITEM",
     help="What one request line stands for: an item, a unit, or all of a product in an order.",
 )
+@click.option(
+    "--over-dispatch",
+    type=click.IntRange(0, 100),
+    default=0,
+    show_default=True,
+    metavar="PERCENT",
+    help="How much more than a line asks for it may dispatch; the excess is not billed.",
+)
 @pass_session
-def add(session: Session, warehouse: str, name: str, granularity: str) -> None:
+def add(session: Session, warehouse: str, name: str, granularity: str, over_dispatch: int) -> None:
     """Add WAREHOUSE: capital letters, digits, - and _, at most 32."""
     from console import show  # noqa: PLC0415
     from core.db import masterdata  # noqa: PLC0415
 
     _check(warehouse, name)
     with session.connection() as conn:
-        if not masterdata.add_warehouse(conn, warehouse, name, granularity):
+        if not masterdata.add_warehouse(conn, warehouse, name, granularity, over_dispatch):
             raise Refusal(
                 f"{warehouse} is a warehouse already; cmp-orders warehouse set changes it"
             )
@@ -74,12 +82,15 @@ def list_(session: Session, as_json: bool) -> None:
     if as_json:
         show.print_json(rows)
         return
-    columns = ("warehouse", "name", "granularity", ">files", ">products", "held")
+    columns = ("warehouse", "name", "granularity", ">over", ">files", ">products", "held")
     show.terminal().print(
         show.table(
             columns,
             [
-                (w.id, w.name, w.granularity, w.file_sequence, w.products, w.held_reason)
+                (
+                    *(w.id, w.name, w.granularity, f"{w.over_dispatch_percent} %"),
+                    *(w.file_sequence, w.products, w.held_reason),
+                )
                 for w in rows
             ],
         )
@@ -96,14 +107,22 @@ def list_(session: Session, as_json: bool) -> None:
     type=click.Choice(GRANULARITIES),
     help="Counts for what is generated from now on.",
 )
+@click.option(
+    "--over-dispatch",
+    type=click.IntRange(0, 100),
+    metavar="PERCENT",
+    help="How much more than a line asks for it may dispatch; the excess is not billed.",
+)
 @click.option("--hold", metavar="REASON", help="Neither seal nor load for it until --release.")
 @click.option("--release", is_flag=True, help="Go on after --hold.")
 @pass_session
-def set_(  # the options of the verb
+def set_(  # one argument an option
     session: Session,
+    *,
     warehouse: str,
     name: str | None,
     granularity: str | None,
+    over_dispatch: int | None,
     hold: str | None,
     release: bool,
 ) -> None:
@@ -111,13 +130,21 @@ def set_(  # the options of the verb
     from console import show  # noqa: PLC0415
     from core.db import masterdata  # noqa: PLC0415
 
-    if not (name or granularity or hold or release):
-        raise click.UsageError("nothing to change: give --name, --granularity, --hold or --release")
+    if not (name or granularity or hold or release or over_dispatch is not None):
+        raise click.UsageError(
+            "nothing to change: give --name, --granularity, --over-dispatch, --hold or --release"
+        )
     if hold and release:
         raise click.UsageError("--hold and --release exclude each other")
     _check(warehouse, name)
     with session.connection() as conn, conn.transaction():
-        if not masterdata.change_warehouse(conn, warehouse, name=name, granularity=granularity):
+        if not masterdata.change_warehouse(
+            conn,
+            warehouse,
+            name=name,
+            granularity=granularity,
+            over_dispatch_percent=over_dispatch,
+        ):
             raise Refusal(f"there is no warehouse {show.printable(warehouse)}")
         if hold and not masterdata.hold_warehouse(conn, warehouse, HELD_BY_OPERATOR + hold):
             raise Refusal(f"{warehouse} is held already: cmp-orders warehouse list says why")

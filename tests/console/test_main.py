@@ -72,7 +72,7 @@ def test_exit_codes(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
         f"{wrong}:1",
         f"{wrong}:2",
     ]
-    console.owner.execute("delete from schema_migration where number = 6")
+    console.owner.execute("delete from schema_migration where number > 1")
     ended = console.call("order", "list")
     assert (ended.code, "run cmp-orders db migrate" in ended.err) == (75, True)
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
@@ -122,10 +122,13 @@ def test_warehouses_and_products(console: Console) -> None:
     assert console.call("warehouse", "add", "YORK", "--name", "York").code == 1
     assert console.call("warehouse", "add", "york", "--name", "York").code == 2
     assert console.call("warehouse", "set", "YORK", "--granularity", "UNIT").code == 0
+    assert console.call("warehouse", "set", "YORK", "--over-dispatch", "101").code == 2
+    assert console.call("warehouse", "set", "YORK", "--over-dispatch", "5").code == 0
     assert console.call("warehouse", "set", "YORK", "--hold", "stocktaking").code == 0
     assert console.call("warehouse", "set", "YORK", "--hold", "again").code == 1
     [york] = [w for w in console.call("warehouse", "list", "--json").json if w["id"] == "YORK"]
     assert (york["granularity"], york["held_reason"]) == ("UNIT", "OPERATOR: stocktaking")
+    assert york["over_dispatch_percent"] == 5
     assert console.call("warehouse", "set", "YORK", "--release").code == 0
     assert console.call("warehouse", "set", "YORK", "--release").code == 1
     assert console.call("warehouse", "set", "NOWHERE", "--name", "x").code == 1
@@ -161,5 +164,5 @@ def test_db_verbs(console: Console) -> None:
     assert console.call("db", "status").code == 0
     ended = console.call("db", "migrate", "--user", "postgres", "--json")
     assert (ended.code, ended.json) == (0, {"applied": []})
-    console.owner.execute("delete from schema_migration where number = 6")
+    console.owner.execute("delete from schema_migration where number > 1")
     assert console.call("db", "status").code == 1
