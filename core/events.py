@@ -206,6 +206,12 @@ class Event(Enum):
         "A warehouse says that it dispatched a line that was settled: goods have moved unasked.",
         "A person decides, with the warehouse, whether the goods come back.",
     )
+    STOCK_UNRECORDED = (
+        "warning",
+        ("products", "units"),
+        "More was dispatched than the warehouse had on record beside what is reserved for others.",
+        "`cmp-orders stock show` tells of which products; count them, then `cmp-orders stock set`.",
+    )
     # Trees and database.
     WORK_TREE_CHANGED = (
         "error",
