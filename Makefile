@@ -9,7 +9,7 @@ PIP := $(V)/bin/python -m pip --disable-pip-version-check -q
 # one process, and boots one.
 PYTEST := $(V)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
-.PHONY: help demo test test-full check format bench lock deb
+.PHONY: help demo test test-full chaos check format bench lock deb
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS='	' read -r name what; \
@@ -23,6 +23,9 @@ test: $(V)/ready ## all tests but those that take the whole of the real input
 
 test-full: $(V)/ready ## the tests that take the whole of the real input
 	$(PYTEST) -m full -rP $(ARGS)
+
+chaos: $(V)/ready ## a quarter of an hour of everything that can break (ARGS="--seconds 60")
+	$(V)/bin/python -m tests.system.chaos $(ARGS)
 
 check: $(V)/ready ## style, types, who imports whom, and that pins name no address
 	$(V)/bin/ruff check .

@@ -1,16 +1,13 @@
-"""cmp-orders batch: list and show interface batches, and reprocess them."""
+"""cmp-orders batch: list and show interface batches, reprocess and withdraw them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from console.exits import Refusal
+from console.exits import Exit, Refusal
 from console.session import Session, as_json, example, pass_session
-
-if TYPE_CHECKING:
-    import psycopg
 
 TYPES = {"request": "Sales Order Request", "dispatch": "Sales Order Dispatch"}
 STATUSES = {"in-progress": "In Progress", "complete": "Complete", "error": "Error"}
@@ -18,7 +15,7 @@ STATUSES = {"in-progress": "In Progress", "complete": "Complete", "error": "Erro
 
 @click.group()
 def batch() -> None:
-    """List and show interface batches, and reprocess them."""
+    """List and show interface batches, reprocess and withdraw them."""
 
 
 @batch.command("list", epilog=example("cmp-orders batch list --status error"))
@@ -112,8 +109,13 @@ def _tell(told: dict[str, Any]) -> None:
     table.show_header = False
     console.print(table)
     parts: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-        ("File", "outbound_files", ("name", "byte_count", "sealed_at", "published_at", "taken_at")),
+        ("File", "outbound_files", ("name", "sealed_at", "published_at", "taken_at", "verdict")),
         ("Files", "inbound_files", ("id", "partner_name", "status", "received_at")),
+        (
+            "Acknowledgements",
+            "acknowledgements",
+            ("name", "verdict", "refused", "created_at", "published_at", "taken_at"),
+        ),
         ("Details", "details", ("sequence", "order_ref", "applied_at", "reason", "sentence")),
         ("History", "history", ("at", "to_stage", "who", "why")),
     )
@@ -125,37 +127,68 @@ def _tell(told: dict[str, Any]) -> None:
             console.print(show.table(columns, rows, title=title))
 
 
-@batch.command(epilog=example("cmp-orders batch reprocess 42"))
-@click.argument("number", metavar="BATCH", type=click.IntRange(1))
+@batch.command(
+    epilog=example(
+        "cmp-orders batch reprocess 42",
+        "cmp-orders batch reprocess --all --reason NOT_REQUESTED --dry-run",
+    )
+)
+@click.argument("number", metavar="[BATCH]", type=click.IntRange(1), required=False)
+@click.option("--all", "every", is_flag=True, help="Every batch in Error, instead of one.")
+@click.option("--type", "kind", type=click.Choice(list(TYPES)), help="With --all: only this type.")
+@click.option("--warehouse", help="With --all: only of this warehouse.")
+@click.option(
+    "--reason", help="With --all: only for this reason, of the batch or of one of its records."
+)
+@click.option("--dry-run", is_flag=True, help="Tell what would be done, and no more.")
+@click.option("--yes", is_flag=True, help="With --all: do not ask.")
+@as_json
 @pass_session
-def reprocess(session: Session, number: int) -> None:
+def reprocess(  # noqa: PLR0913  # one argument an option
+    session: Session,
+    *,
+    number: int | None,
+    every: bool,
+    kind: str | None,
+    warehouse: str | None,
+    reason: str | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> Exit:
     """Put a batch in Error back to its last valid stage, so that its daemon takes it again.
 
-    Of a dispatch batch only the refused records are tried again; what was applied stays.
+    Of a dispatch batch only the refused records are tried again; what was applied stays. With --all
+    it shows the batches first and asks, unless told --yes; --dry-run shows them and ends.
     """
-    from console import show  # noqa: PLC0415
+    from console.reprocessing import Wanted, reprocess_all, reprocess_one  # noqa: PLC0415
 
+    if (number is None) != every:
+        raise click.UsageError("name one BATCH, or say --all")
+    if not every and (kind or warehouse or reason or yes):
+        raise click.UsageError("--type, --warehouse, --reason and --yes belong to --all")
+    wanted = Wanted(kind and TYPES[kind], warehouse, reason)
     with session.connection() as conn:
-        show.note(reprocess_batch(conn, number))
+        if number is not None:
+            return reprocess_one(conn, number, dry_run=dry_run, as_json=as_json)
+        return reprocess_all(conn, wanted, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
-def reprocess_batch(conn: psycopg.Connection, number: int) -> str:
-    """Do it in one transaction; what was done, as a sentence."""
-    from core.db import batches, mending, requests  # noqa: PLC0415
-    from core.domain.batch import BATCHED, FAILED, LOADED, SEALED, SET_ASIDE  # noqa: PLC0415
+@batch.command(epilog=example("cmp-orders batch withdraw 42 --reason 'wrong stock' --hold"))
+@click.argument("number", metavar="BATCH", type=click.IntRange(1))
+@click.option("--reason", required=True, help="Kept in the batch's history.")
+@click.option("--hold", is_flag=True, help="Hold its orders too, with the same reason.")
+@pass_session
+def withdraw(session: Session, number: int, reason: str, hold: bool) -> None:
+    """Take a request batch apart before it is sealed; refused once it is.
 
-    with conn.transaction():
-        if batches.lock(conn, number, FAILED):
-            stage = LOADED
-        elif batches.lock(conn, number, SET_ASIDE):
-            stage = SEALED if requests.file_of(conn, number) else BATCHED
-        else:
-            told = mending.batch(conn, number, refused=False, limit=0)
-            if told is None:
-                raise Refusal(f"there is no batch {number}")
-            raise Refusal(
-                f"batch {number} is at {told['stage']}, {told['stage_status']}; only one in Error "
-                "is reprocessed"
-            )
-        batches.move(conn, number, stage)
-    return f"batch {number} is at {stage} again"
+    Its orders go back to the queue and, unless they are held or the warehouse is paused, into the
+    next batch: with whatever was changed meanwhile. The batch ends at Extract/Load, Complete,
+    without a file, a number or a record.
+    """
+    from console import show, withdrawing  # noqa: PLC0415
+    from console.order_moves import checked  # noqa: PLC0415
+
+    checked(reason)
+    with session.connection() as conn:
+        show.note(withdrawing.withdraw(conn, session.outbound, number, reason=reason, hold=hold))

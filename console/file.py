@@ -1,4 +1,4 @@
-"""cmp-orders file: list generic files, look into them, and mend what is in quarantine."""
+"""cmp-orders file: list generic files, look into them, and mend what can be mended."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from console.session import Session, as_json, example, pass_session
 if TYPE_CHECKING:
     from core.db import mending
 
-OUTBOUND = ["SEALED", "PUBLISHED", "TAKEN"]
+OUTBOUND = ["WAITING", "SEALED", "PUBLISHED", "TAKEN", "SET_ASIDE"]
 INBOUND = ["CLAIMED", "LOADED", "ARCHIVED", "REPEATED", "QUARANTINED", "REQUEUED", "DISCARDED"]
+KINDS = ["request", "dispatch", "acknowledgement"]
 
 
 @click.group()
 def file() -> None:
-    """List, open, requeue and discard generic files."""
+    """List, show, open, requeue, discard and resend generic files."""
 
 
 @file.command("list", epilog=example("cmp-orders file list --quarantined"))
@@ -33,15 +34,20 @@ def file() -> None:
     type=click.Choice(OUTBOUND + INBOUND, case_sensitive=False),
     help="Only of this status; may be given several times.",
 )
+@click.option("--type", "kind", type=click.Choice(KINDS), help="Only of this type.")
+@click.option("--rejected", is_flag=True, help="Only request files that the partner rejected.")
 @click.option("--quarantined", is_flag=True, help="The same as --status QUARANTINED.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 @as_json
 @pass_session
-def list_(  # the options of the verb
+def list_(  # noqa: PLR0913  # one argument an option
     session: Session,
+    *,
     direction: str | None,
     warehouse: str | None,
     statuses: tuple[str, ...],
+    kind: str | None,
+    rejected: bool,
     quarantined: bool,
     limit: int,
     as_json: bool,
@@ -51,13 +57,16 @@ def list_(  # the options of the verb
     from core.db import listing  # noqa: PLC0415
 
     wanted = [status.upper() for status in statuses] + ["QUARANTINED"] * quarantined
-    chosen = listing.FileFilter(direction and direction.upper(), warehouse, wanted or None, limit)
+    chosen = listing.FileFilter(
+        direction and direction.upper(), warehouse, wanted or None, kind and kind.upper(),
+        rejected, limit,
+    )  # fmt: skip
     with session.connection() as conn:
         rows = listing.files(conn, chosen)
     if as_json:
         show.print_json(rows)
         return
-    columns = (">id", "way", "warehouse", "name", "status", "since", ">batch", "why")
+    columns = (">id", "way", "warehouse", "name", "status", "since", ">batch", "verdict", "why")
     cells = [
         (
             row.id,
@@ -67,11 +76,72 @@ def list_(  # the options of the verb
             row.status,
             row.status_at,
             row.batch_id,
-            f"{row.reason}: {row.sentence}" if row.reason else None,
+            row.verdict,
+            ": ".join(part for part in (row.reason, row.sentence) if part),
         )
         for row in rows
     ]
     show.terminal().print(show.table(columns, cells))
+
+
+@file.command(
+    "show",
+    epilog=example(
+        "cmp-orders file show order-request-LONDON-00000042.p7m", "cmp-orders file show 17"
+    ),
+)
+@click.argument("name", metavar="NAME|ID")
+@as_json
+@pass_session
+def show_(session: Session, name: str, as_json: bool) -> None:
+    """Show what is known of a file: of one from us by its name, of a partner's by our number.
+
+    A request file tells what the partner has said of it, a partner's what it was told.
+    """
+    from console import file_story, show  # noqa: PLC0415
+    from core.db import mending  # noqa: PLC0415
+
+    with session.connection() as conn:
+        told = mending.file(conn, name)
+    if told is None:
+        raise Refusal(f"there is no file {show.printable(name)}: cmp-orders file list")
+    if as_json:
+        show.print_json(told)
+    else:
+        file_story.tell(show.terminal(), told)
+
+
+@file.command(epilog=example("cmp-orders file resend order-request-LONDON-00000042.p7m"))
+@click.argument("name", metavar="NAME|IDENTIFIER")
+@pass_session
+def resend(session: Session, name: str) -> None:
+    """Have a request file published once more: the same bytes, name, number and identifier.
+
+    For a partner that has lost it, or refused it for a cause that is mended. It knows by the
+    identifier that it is no new file. Refused while the file lies in its directory still.
+    """
+    from console import resending, show  # noqa: PLC0415
+
+    with session.connection() as conn:
+        show.note(resending.resend(conn, session.outbound, name))
+
+
+@file.command(epilog=example("cmp-orders file acknowledge 17"))
+@click.argument("number", metavar="ID", type=click.IntRange(1))
+@pass_session
+def acknowledge(session: Session, number: int) -> None:
+    """Take up again the acknowledgements of an inbound file that were set aside."""
+    from console import show  # noqa: PLC0415
+    from core.db import mending  # noqa: PLC0415
+
+    with session.connection() as conn:
+        count = mending.retry_acknowledgements(conn, number)
+    if not count:
+        raise Refusal(
+            f"no acknowledgement of file {number} is set aside: cmp-orders file list "
+            "--status SET_ASIDE"
+        )
+    show.note(f"{count} acknowledgements of file {number} are tried again")
 
 
 @file.command(epilog=example("cmp-orders file requeue 17"))

@@ -74,7 +74,7 @@ def show(session: Session, name: str, as_json: bool) -> None:
         with conn.transaction():
             told = story.of(conn, find(conn, name))
     if as_json:
-        print_json(told)
+        print_json(told | {"tmf622_state": order_story.tmf622(told)})
     else:
         order_story.tell(terminal(), told)
 

@@ -51,7 +51,8 @@ def _locked(conn: psycopg.Connection, name: str) -> Iterator[Standing]:
         yield orders.standing(conn, order)
 
 
-def _checked(reason: str) -> str:
+def checked(reason: str) -> str:
+    """A reason that can be kept; Refusal of any other."""
     if not 1 <= len(reason) <= _LONGEST_REASON or "\0" in reason:
         raise Refusal(f"a reason has 1 to {_LONGEST_REASON} characters")
     return reason
@@ -59,7 +60,7 @@ def _checked(reason: str) -> str:
 
 def cancel(conn: psycopg.Connection, name: str, reason: str) -> str:
     """Cancel an order of which nothing open is sealed; what was done, as a sentence."""
-    _checked(reason)
+    checked(reason)
     with _locked(conn, name) as order:
         _refuse_sealed(order)
         if (OrderStatus(order.status), OrderStatus.CANCELLED) not in LEGAL_MOVES:
@@ -82,7 +83,7 @@ def _refuse_sealed(order: Standing) -> None:
 
 def hold(conn: psycopg.Connection, name: str, reason: str) -> str:
     """Keep an order from being batched and sealed until it is released."""
-    _checked(reason)
+    checked(reason)
     with _locked(conn, name) as order:
         if order.status in ENDED:
             raise Refusal(f"order {order.id} is {_shown(order)}: there is nothing to hold")
@@ -98,7 +99,7 @@ def hold(conn: psycopg.Connection, name: str, reason: str) -> str:
 def release(conn: psycopg.Connection, name: str, kind: str | None, reason: str | None) -> str:
     """End a hold; with more than one, `kind` says which."""
     if reason is not None:
-        _checked(reason)
+        checked(reason)
     with _locked(conn, name) as order:
         if not order.held:
             raise Refusal(f"order {order.id} is not held")

@@ -11,10 +11,21 @@ from rich.text import Text
 
 from console import show
 from core.domain.order import OrderStatus
+from core.domain.tmf622 import State, state
 
 Row = dict[str, Any]
 LONG = 30
 """Rows of one table that are shown; --json prints all."""
+
+
+def tmf622(order: Row) -> State:
+    """The order's state in the words of TM Forum."""
+    return state(
+        OrderStatus(order["status"]),
+        generation=order["generation"],
+        dispatched=sum(item["dispatched"] for item in order["items"]),
+        held=any(hold["released_at"] is None for hold in order["holds"]),
+    )
 
 
 def tell(console: Console, order: Row) -> None:
@@ -162,8 +173,10 @@ def _request(row: Row) -> Sequence[object]:
     stage = f"{row['stage']}, {row['stage_status']}"
     sealed = row["sealed_at"] and f"sealed {show.moment(row['sealed_at'])}"
     taken = row["taken_at"] and f"taken  {show.moment(row['taken_at'])}"
+    told = row["verdict"] and f"{row['verdict'].lower()} {show.moment(row['acknowledged_at'])}"
+    again = f"published again ({row['resent']})" if row["resent"] else None
     file = row["file"] or f"({row['warehouse']}, not sealed)"
-    return [row["batch"], file, _below(None if taken else stage, sealed, taken)]
+    return [row["batch"], file, _below(None if taken else stage, sealed, again, taken, told)]
 
 
 _DISPATCH = (">batch", "file", "")
@@ -220,6 +233,9 @@ def _notes(row: Row) -> Iterable[str]:
     """What went wrong with a batch or a record, under its table."""
     if "batch" in row and row.get("reason"):
         yield f"batch {row['batch']}: {row['reason']}: {show.printable(row['sentence'] or '')}"
+    if row.get("verdict") == "REJECTED":
+        words = f"{row['verdict_reason']}: {show.printable(row['verdict_sentence'] or '')}"
+        yield f"batch {row['batch']}, the warehouse has rejected the file: {words}"
     for error in row.get("errors") or ():
         told = f"{error.get('id')}: {error.get('errorMessage')}"
         yield f"batch {row['batch']}, the warehouse says {show.printable(told)}"

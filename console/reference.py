@@ -1,4 +1,4 @@
-"""Prints docs/reference.md from the code: events, reasons, moves and exit codes.
+"""Prints docs/reference.md from the code: events, reasons, moves, TMF622 states, exit codes.
 
 `python -m console.reference > docs/reference.md`; a test compares the page with what is printed.
 """
@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 
 from console import exits
-from core.domain import batch, order
+from core.domain import batch, order, tmf622
 from core.errors import Reason
 from core.events import CONTEXT, Event
 
@@ -26,7 +26,7 @@ DAEMON_EXITS = {
 
 def page() -> str:
     """The whole page, in Markdown."""
-    return "\n".join([*_head(), *_events(), *_reasons(), *_moves(), *_exits(), ""])
+    return "\n".join([*_head(), *_events(), *_reasons(), *_moves(), *_tmf622(), *_exits(), ""])
 
 
 def _head() -> Iterator[str]:
@@ -34,7 +34,8 @@ def _head() -> Iterator[str]:
     yield ""
     yield "Made from the code by `python -m console.reference`; a test keeps it true."
     yield ""
-    yield "[Events](#events) · [Reasons](#reasons) · [Moves](#moves) · [Exit codes](#exit-codes)"
+    yield "[Events](#events) · [Reasons](#reasons) · [Moves](#moves) ·"
+    yield "[TM Forum's states](#tm-forums-states) · [Exit codes](#exit-codes)"
 
 
 def _events() -> Iterator[str]:
@@ -78,6 +79,17 @@ def _moves() -> Iterator[str]:
     for kind, moves in batch.LEGAL_MOVES.items():
         for origin, target in sorted(moves, key=str):
             yield _row(f"batch, {kind.value}", str(origin or "(made)"), str(target))
+
+
+def _tmf622() -> Iterator[str]:
+    yield from ("", "## TM Forum's states", "")
+    yield "`cmp-orders order show --json` tells in `tmf622_state` where an order stands, in the"
+    yield "words of TM Forum's Product Ordering API (TMF622, version 4)."
+    yield ""
+    yield "| state | the order is |"
+    yield "| --- | --- |"
+    for state in tmf622.State:
+        yield _row(f"`{state.value}`", state.meaning)
 
 
 def _exits() -> Iterator[str]:

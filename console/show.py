@@ -143,3 +143,8 @@ def note(sentence: str) -> None:
 def interactive() -> bool:
     """Whether a person looks at standard error, where progress is shown."""
     return sys.stderr.isatty()
+
+
+def answers() -> bool:
+    """Whether a person sits at standard input, who can be asked."""
+    return sys.stdin is not None and sys.stdin.isatty()

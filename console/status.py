@@ -53,6 +53,10 @@ FILES = (
     Step("SEALED", "Out: sealed", "extract-to-generic"),
     Step("PUBLISHED", "Out: published, not taken", "the warehouse"),
     Step("TAKEN", "Out: taken", ""),
+    Step("waiting", "Out: acknowledgements to send", "extract-to-generic"),
+    Step("lying", "Out: acknowledgements untaken", "the warehouse"),
+    Step("aside", "Out: acknowledgements aside", "file acknowledge"),
+    Step("told", "Out: acknowledgements taken", ""),
     Step("dropped", "In: dropped, not claimed", "load-from-generic"),
     Step("CLAIMED", "In: claimed", "load-from-generic"),
     Step("LOADED", "In: loaded, not archived", "load-from-generic"),
@@ -86,7 +90,7 @@ def look(session: Session) -> dict[str, Any]:
     """What `status --json` prints: one moment of the database, and what lies in the inboxes."""
     from psycopg import IsolationLevel  # noqa: PLC0415
 
-    from core.db import funnel, masterdata  # noqa: PLC0415
+    from core.db import funnel, masterdata, sequences  # noqa: PLC0415
 
     with session.connection() as conn:
         conn.isolation_level = IsolationLevel.REPEATABLE_READ
@@ -99,6 +103,7 @@ def look(session: Session) -> dict[str, Any]:
                 "files": _filled(FILES, _files(conn, session, [w.id for w in warehouses])),
             }
             holds, errors = funnel.holds(conn), funnel.errors(conn, ERRORS_SHOWN)
+            rejected, missing = funnel.rejected(conn), sequences.missing(conn)
     return {
         "at": now,
         **{part: [_document(step, now) for step in steps] for part, steps in counted.items()},
@@ -108,6 +113,21 @@ def look(session: Session) -> dict[str, Any]:
             {"warehouse": w.id, "reason": w.held_reason, "held_at": w.held_at}
             for w in warehouses
             if w.held_reason
+        ],
+        "warehouses_paused": [
+            {
+                "warehouse": w.id,
+                "reason": w.pause_reason,
+                "paused_by": w.paused_by,
+                "paused_at": w.paused_at,
+            }
+            for w in warehouses
+            if w.paused_at
+        ],
+        "rejected_by_partner": _aged(rejected.number, rejected.oldest, now),
+        "missing_files": [
+            {"warehouse": warehouse, "first": first, "last": last, "count": count}
+            for warehouse, first, last, count in missing
         ],
     }
 
@@ -123,7 +143,10 @@ def _orders(conn: psycopg.Connection) -> dict[str, Count]:
 def _files(conn: psycopg.Connection, session: Session, warehouses: list[str]) -> dict[str, Count]:
     from core.db import funnel  # noqa: PLC0415
 
-    found = {c.names[0]: c for c in (*funnel.outbound(conn), *funnel.inbound(conn))}
+    found = {
+        c.names[0]: c
+        for c in (*funnel.outbound(conn), *funnel.acknowledgements(conn), *funnel.inbound(conn))
+    }
     try:
         written = [
             candidate.written_at
@@ -197,19 +220,41 @@ def _age(step: dict[str, Any]) -> str:
     return "" if seconds is None else show.age(timedelta(seconds=seconds))
 
 
+def _moment(at: datetime) -> str:
+    from console import show  # noqa: PLC0415
+
+    return show.moment(at)
+
+
 def _attention(told: dict[str, Any]) -> Iterator[str]:
     """One line each, with the verb that shows or mends it."""
     for held in told["warehouses_held"]:
-        yield f"{held['warehouse']} is held: {held['reason']} (cmp-orders reconcile, warehouse set)"
+        yield f"{held['warehouse']} is held: {held['reason']} (cmp-orders reconcile)"
+    for paused in told["warehouses_paused"]:
+        yield (
+            f"{paused['warehouse']} is paused by {paused['paused_by']} since "
+            f"{_moment(paused['paused_at'])}: {paused['reason']} (warehouse resume)"
+        )
     counts = {step["step"]: step for part in ("batches", "files") for step in told[part]}
     for name, what, verb in (
         (BATCHES[2].name, "request batches set aside", "batch list --status error"),
         (BATCHES[5].name, "dispatch batches with refused records", "batch list --status error"),
         ("QUARANTINED", "files in quarantine", "file list --quarantined"),
+        ("aside", "acknowledgements set aside", "file list --status SET_ASIDE"),
     ):
         number, oldest = counts[name]["count"], _age(counts[name])
         if number:
             yield f"{number:,} {what}, oldest {oldest} (cmp-orders {verb})"
+    if number := told["rejected_by_partner"]["count"]:
+        yield (
+            f"{number:,} request files rejected by their partner, oldest "
+            f"{_age(told['rejected_by_partner'])} (cmp-orders file list --rejected)"
+        )
+    for gap in told["missing_files"]:
+        yield (
+            f"{gap['warehouse']}: {gap['count']:,} of its files from number {gap['first']} to "
+            f"{gap['last']} have not come (ask the partner)"
+        )
     for error in told["errors"]:
         yield (
             f"{error['count']:,} orders in Error for {error['reason']}, oldest {_age(error)} "

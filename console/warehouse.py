@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from console.exits import Refusal
 from console.session import Session, as_json, example, pass_session
 
+if TYPE_CHECKING:
+    from core.db.masterdata import WarehouseRow
+
 GRANULARITIES = ["ITEM", "UNIT", "PRODUCT"]
-HELD_BY_OPERATOR = "OPERATOR: "
 
 
 class _WithStandIn(click.Group):
@@ -29,7 +31,7 @@ class _WithStandIn(click.Group):
 
 @click.group(cls=_WithStandIn)
 def warehouse() -> None:
-    """List, add and change warehouses; run a stand-in for one."""
+    """List, add, change and pause warehouses; run a stand-in for one."""
 
 
 @warehouse.command(epilog=example("cmp-orders warehouse add LONDON --name 'London Park Royal'"))
@@ -74,21 +76,16 @@ def list_(session: Session, as_json: bool) -> None:
     if as_json:
         show.print_json(rows)
         return
-    columns = ("warehouse", "name", "granularity", ">files", ">products", "held")
+    columns = ("warehouse", "name", "granularity", ">files", ">products", "stopped")
     show.terminal().print(
         show.table(
             columns,
-            [
-                (w.id, w.name, w.granularity, w.file_sequence, w.products, w.held_reason)
-                for w in rows
-            ],
+            [(w.id, w.name, w.granularity, w.file_sequence, w.products, _stopped(w)) for w in rows],
         )
     )
 
 
-@warehouse.command(
-    "set", epilog=example("cmp-orders warehouse set LONDON --hold 'stocktaking until noon'")
-)
+@warehouse.command("set", epilog=example("cmp-orders warehouse set LONDON --granularity UNIT"))
 @click.argument("warehouse")
 @click.option("--name", help="Its new name.")
 @click.option(
@@ -96,37 +93,69 @@ def list_(session: Session, as_json: bool) -> None:
     type=click.Choice(GRANULARITIES),
     help="Counts for what is generated from now on.",
 )
-@click.option("--hold", metavar="REASON", help="Neither seal nor load for it until --release.")
-@click.option("--release", is_flag=True, help="Go on after --hold.")
 @pass_session
-def set_(  # the options of the verb
-    session: Session,
-    warehouse: str,
-    name: str | None,
-    granularity: str | None,
-    hold: str | None,
-    release: bool,
-) -> None:
-    """Change WAREHOUSE, hold it, or go on with it."""
+def set_(session: Session, warehouse: str, name: str | None, granularity: str | None) -> None:
+    """Change WAREHOUSE."""
     from console import show  # noqa: PLC0415
     from core.db import masterdata  # noqa: PLC0415
 
-    if not (name or granularity or hold or release):
-        raise click.UsageError("nothing to change: give --name, --granularity, --hold or --release")
-    if hold and release:
-        raise click.UsageError("--hold and --release exclude each other")
+    if not (name or granularity):
+        raise click.UsageError("nothing to change: give --name or --granularity")
     _check(warehouse, name)
-    with session.connection() as conn, conn.transaction():
+    with session.connection() as conn:
         if not masterdata.change_warehouse(conn, warehouse, name=name, granularity=granularity):
             raise Refusal(f"there is no warehouse {show.printable(warehouse)}")
-        if hold and not masterdata.hold_warehouse(conn, warehouse, HELD_BY_OPERATOR + hold):
-            raise Refusal(f"{warehouse} is held already: cmp-orders warehouse list says why")
-        if release and not masterdata.release_warehouse(conn, warehouse, HELD_BY_OPERATOR):
-            raise Refusal(
-                f"{warehouse} is not held by an operator; a daemon's hold ends with its cause: "
-                "cmp-orders reconcile shows it"
-            )
     show.note(f"{warehouse} is changed")
+
+
+@warehouse.command(
+    epilog=example("cmp-orders warehouse pause LONDON --reason 'stocktaking until noon'")
+)
+@click.argument("warehouse")
+@click.option("--reason", required=True, help="Kept until resume, and shown by status.")
+@pass_session
+def pause(session: Session, warehouse: str, reason: str) -> None:
+    """Neither batch, seal, publish nor load for WAREHOUSE until resume.
+
+    A unit that a daemon has in hand is finished. What was loaded before is applied; orders are
+    entered, generated and queued as ever, and files that the partner drops wait where they are.
+    """
+    from console import show  # noqa: PLC0415
+    from console.order_moves import checked  # noqa: PLC0415
+    from core.db import masterdata  # noqa: PLC0415
+
+    _check(warehouse, None)
+    checked(reason)
+    with session.connection() as conn:
+        if not masterdata.pause_warehouse(conn, warehouse, reason):
+            raise Refusal(
+                f"there is no warehouse {warehouse}, or it is paused: cmp-orders warehouse list"
+            )
+    show.note(f"{warehouse} is paused; cmp-orders warehouse resume {warehouse} goes on")
+
+
+@warehouse.command(epilog=example("cmp-orders warehouse resume LONDON"))
+@click.argument("warehouse")
+@pass_session
+def resume(session: Session, warehouse: str) -> None:
+    """Go on with WAREHOUSE after pause.
+
+    A daemon's own hold is another matter and ends with its cause: cmp-orders reconcile shows it.
+    """
+    from console import show  # noqa: PLC0415
+    from core.db import masterdata  # noqa: PLC0415
+
+    _check(warehouse, None)
+    with session.connection() as conn:
+        if not masterdata.resume_warehouse(conn, warehouse):
+            raise Refusal(f"{warehouse} is not paused: cmp-orders warehouse list")
+    show.note(f"{warehouse} goes on")
+
+
+def _stopped(row: WarehouseRow) -> str | None:
+    """What stops a warehouse: a daemon's hold, an operator's pause, or both."""
+    paused = f"paused by {row.paused_by}: {row.pause_reason}" if row.paused_at else None
+    return "; ".join(one for one in (row.held_reason, paused) if one) or None
 
 
 def _check(warehouse: str, name: str | None) -> None:

@@ -51,6 +51,10 @@ class Reason(StrEnum):
         "REPEATED_FILE",
         "The same signed content of the same signer was accepted before.",
     )
+    UNKNOWN_FILE = (
+        "UNKNOWN_FILE",
+        "The acknowledgement names a file that was not sent to this warehouse.",
+    )
     REPEATED_CRASH = (
         "REPEATED_CRASH",
         "The work on it ended its process again and again, so it was set aside.",
@@ -112,6 +116,12 @@ class Reason(StrEnum):
     # The outcome of an order.
     REJECTED = "REJECTED", "The warehouse rejected a line."
     FRAUD_REJECTED = "FRAUD_REJECTED", "The fraud check at the warehouse rejected the order."
+    # A batch as a whole.
+    WITHDRAWN = (
+        "WITHDRAWN",
+        "An operator has taken the batch apart before it was sealed; its orders are queued again.",
+    )
+    SENT_AGAIN = "SENT_AGAIN", "An operator has had the file of the batch published once more."
     # A tree and the database.
     WORK_TREE_CHANGED = (
         "WORK_TREE_CHANGED",

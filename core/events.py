@@ -154,12 +154,68 @@ class Event(Enum):
         "The batch is set aside and is not tried again by itself.",
         "Mend what the reason names, then `cmp-orders batch reprocess`.",
     )
-    # Load from Generic.
+    ACKNOWLEDGEMENT_SEALED = (
+        "info",
+        ("number", "verdict", "bytes"),
+        "What the partner is told of a file of its own is signed and encrypted.",
+    )
+    ACKNOWLEDGEMENT_PUBLISHED = (
+        "info",
+        ("number", "milliseconds"),
+        "The acknowledgement is where the partner takes it.",
+    )
+    ACKNOWLEDGEMENT_HELD = (
+        "error",
+        ("reason", "sentence", "attempts"),
+        (
+            "An acknowledgement is set aside and is not tried again by itself; what it says of the "
+            "partner's file is so all the same."
+        ),
+        "Mend what the reason names, then `cmp-orders file acknowledge`.",
+    )
+    ACKNOWLEDGEMENTS_WAIT = (
+        "warning",
+        ("count", "limit"),
+        (
+            "So many acknowledgements lie untaken in a partner's directory that no more are put "
+            "there until it has taken some; they wait as rows."
+        ),
+        "Ask the partner to take them, or agree that it gets none (the warehouse's property).",
+    )
     FILE_TAKEN = (
         "info",
         (),
         "The partner has taken a published file from its directory.",
     )
+    # What is late; each is told once and then seldom.
+    FILE_NOT_TAKEN = (
+        "warning",
+        ("since", "times"),
+        "A partner has left a published file in its directory for too long.",
+        "Call the partner; never delete the file.",
+    )
+    FILE_NOT_ACKNOWLEDGED = (
+        "warning",
+        ("since", "times"),
+        "A partner that acknowledges files has not acknowledged this one for too long.",
+        "Ask the partner whether it has the file; `cmp-orders file resend` publishes it again.",
+    )
+    DISPATCH_OVERDUE = (
+        "warning",
+        ("orders", "since", "times"),
+        (
+            "Orders of a request file have open lines that the warehouse has neither dispatched "
+            "nor put on back-order for too long; `order_id` is the oldest of them."
+        ),
+        "`cmp-orders order show`; ask the warehouse.",
+    )
+    BACK_ORDER_OVERDUE = (
+        "warning",
+        ("since", "times"),
+        "A line of an order has been on back-order for too long.",
+        "Ask the warehouse when the goods come, and tell the customer.",
+    )
+    # Load from Generic.
     FILE_LOADED = (
         "info",
         ("records", "file_sequence", "milliseconds"),
@@ -169,6 +225,38 @@ class Event(Enum):
         "info",
         ("reason",),
         "The same signed content was accepted before; it has no effect.",
+    )
+    FILE_ACKNOWLEDGED = (
+        "info",
+        ("verdict",),
+        "The partner has accepted a request file; `file` is its acknowledgement's name.",
+    )
+    FILE_REJECTED = (
+        "error",
+        ("identifier", "reason"),
+        (
+            "The partner has refused a request file whole, by an acknowledgement: its orders will "
+            "not be dispatched as things stand."
+        ),
+        (
+            "`cmp-orders file show` has the partner's words. Settle it with the partner, then "
+            "`cmp-orders file resend`."
+        ),
+    )
+    FILE_SEQUENCE_GAP = (
+        "warning",
+        ("first_missing", "last_missing", "file_sequence"),
+        (
+            "The number of a partner's file leaves others out. Nothing waits for them: they are "
+            "applied when they come."
+        ),
+        "If they do not come soon, ask the partner; `cmp-orders status` counts what is missing.",
+    )
+    FILE_SEQUENCE_REPEATED = (
+        "warning",
+        ("file_sequence",),
+        "A partner has given one number to two files of different content; both are applied.",
+        "Tell the partner: its files may be applied in an order that it did not mean.",
     )
     FILE_QUARANTINED = (
         "warning",

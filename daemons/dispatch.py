@@ -17,6 +17,10 @@ DESCRIPTION
     refused and no more. A dispatch that was applied before, by the warehouse's dispatchId and its
     content, has no effect.
 
+    Where the file was acknowledged to its partner, a second acknowledgement names the records that
+    were refused. Orders that a warehouse leaves unanswered, or on back-order, for longer than
+    sales.order.overdue allows are told.
+
     Batches of one warehouse are applied one at a time, by the partner's sequence, else by the
     time that the file was written; warehouses in turn. Any number of copies may run.
 
@@ -50,19 +54,21 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psycopg
 
 from core import access, log
 from core.daemon import Daemon, Duty, command
-from core.db import applying, batches, connect, dispatches, migrate
+from core.db import acknowledgements, applying, batches, connect, dispatches, migrate, overdue
 from core.db.applying import Range
 from core.db.connect import Turn
 from core.domain import dispatch as domain
 from core.domain.batch import BATCHED, FAILED, LOADED, BatchType
 from core.errors import Defer, Reason
 from core.events import Event
+from core.overdue import Lateness, Overdue
 from core.rota import Rota
 
 if TYPE_CHECKING:
@@ -136,6 +142,7 @@ class Dispatch:
                 )
             else:
                 batches.move(conn, batch.id, BATCHED)
+            acknowledgements.insert_processed(conn, batch.id)
         for sequence, order, reason, status in refused:
             # Only where goods have moved a person has to decide.
             closed = reason == Reason.LINE_CLOSED and status.endswith("DISPATCHED")
@@ -172,10 +179,12 @@ class _Job:
     def run(self) -> Counter[str]:
         """Apply every record that can be; how many orders were settled, by status."""
         conn, batch = self._conn, self._batch
-        dispatches.lock_orders(conn, batch.id, batch.warehouse_id)
-        orders = dispatches.known_orders(conn, batch.id)
+        orders = dispatches.lock_orders(conn, batch.id, batch.warehouse_id)
         # Read after the locks were taken, so that these see whatever was committed before.
         records = dispatches.records(conn, batch.id)
+        others = {one.order_id for one in records if one.order_id is not None} - orders
+        if others:
+            orders |= dispatches.existing(conn, sorted(others))
         lines = dispatches.lines(conn, sorted(orders))
         applied = dispatches.applied(conn, batch.id, batch.warehouse_id)
         dispatches.clear_verdicts(conn, batch.id)
@@ -256,6 +265,25 @@ class _Job:
         return Range(self._batch.id, self._batch.warehouse_id, sequences[0], sequences[-1])
 
 
+def lateness(properties: Properties) -> Overdue:
+    """What is late of the warehouses' answers."""
+    late = properties.overdue
+    return Overdue(
+        [
+            Lateness(
+                Event.DISPATCH_OVERDUE,
+                partial(overdue.not_dispatched, late=late.dispatch, pause=late.pause),
+                late.dispatch,
+            ),
+            Lateness(
+                Event.BACK_ORDER_OVERDUE,
+                partial(overdue.back_ordered, late=late.backorder, pause=late.pause),
+                late.backorder,
+            ),
+        ]
+    )
+
+
 def build(properties: Properties) -> Daemon:
     """The daemon that these properties describe."""
     return Daemon(
@@ -267,6 +295,7 @@ def build(properties: Properties) -> Daemon:
                 interval=properties.dispatch.interval,
                 channels=("sales_order_dispatch_batch",),
             ),
+            Duty("overdue", lateness(properties), interval=properties.overdue.interval),
         ),
         connect=lambda: connect.connect(access.address(properties, ROLE, NAME)),
         on_connect=migrate.require_current,

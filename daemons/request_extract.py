@@ -72,7 +72,7 @@ ROLE = "sales_order_request_extract"
 ORDERS_A_UNIT = 5000
 """How many orders one transaction generates; memory and the time that locks are held follow."""
 UNITS_A_UNIT = 200_000
-"""How many units they have together, each of which may be a request line; one order always fits."""
+"""How many units those orders have together."""
 
 
 class Generate:
@@ -80,7 +80,9 @@ class Generate:
 
     def __init__(self, properties: Properties) -> None:
         self._limits = GenerateLimits(
-            orders=ORDERS_A_UNIT, units_per_order=properties.request_extract.unit_maxunits
+            orders=ORDERS_A_UNIT,
+            units=UNITS_A_UNIT,
+            units_per_order=properties.request_extract.unit_maxunits,
         )
 
     def __call__(self, conn: psycopg.Connection) -> bool:
@@ -91,13 +93,10 @@ class Generate:
             ids = generation.claim(conn, self._limits.orders)
             if not ids:
                 return False
-            ids = generation.within(conn, ids, UNITS_A_UNIT)
-            unfit = generation.judge(conn, ids, self._limits)
+            fit, unfit = generation.judge(conn, ids, self._limits)
             if unfit:
                 generation.refuse(conn, unfit)
-            refused = {one.order_id for one in unfit}
-            fit = [order for order in ids if order not in refused]
-            lines = self._generate(conn, fit) if fit else 0
+            lines = generation.generate(conn, fit) if fit else 0
         for one in unfit:
             log.emit(
                 Event.ORDER_REFUSED,
@@ -113,15 +112,6 @@ class Generate:
             milliseconds=log.milliseconds(started),
         )
         return True
-
-    @staticmethod
-    def _generate(conn: psycopg.Connection, ids: list[int]) -> int:
-        lines = generation.insert_lines(conn, ids)
-        generation.insert_shares(conn, ids)
-        generation.open_items(conn, ids)
-        generation.finish(conn, ids)
-        generation.enqueue(conn, ids)
-        return lines
 
 
 class Batch:

@@ -41,7 +41,11 @@ def test_names_exist(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     known = {*Event.__members__, *Reason}
     words = set(re.findall(r"`([A-Z]{3,}(?:_[A-Z]+)+)`", text))
-    elsewhere = ("schemas/order-dispatch.schema.json", "etc/sales-orders.properties")
+    elsewhere = (
+        "schemas/order-dispatch.schema.json",
+        "schemas/acknowledgement.schema.json",
+        "etc/sales-orders.properties",
+    )
     others = "".join((ROOT / path).read_text(encoding="utf-8") for path in elsewhere)
     assert not {word for word in words - known if word not in others}
     properties = (ROOT / "etc" / "sales-orders.properties").read_text(encoding="utf-8")

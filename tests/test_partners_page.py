@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,11 +11,17 @@ from pathlib import Path
 import pytest
 
 from core import envelope
-from core.documents import read_dispatch
+from core.documents import (
+    PartnerAcknowledgement,
+    read_dispatch,
+    read_received,
+    validate_acknowledgement,
+)
 from core.envelope import Profile
+from tests.core.documents.samples import example_bytes
 
 PAGE = Path(__file__).parent.parent / "docs" / "partners.md"
-KEYS, FINGERPRINT, OPEN, SEND, ENCRYPT_CBC = range(5)
+KEYS, FINGERPRINT, OPEN, SEND, ENCRYPT_CBC, OPEN_ACKNOWLEDGEMENT, SEND_ACKNOWLEDGEMENT = range(7)
 
 
 def blocks(language: str) -> list[str]:
@@ -89,3 +96,33 @@ def test_fingerprints_can_be_compared(partner: Path) -> None:
     """The page's line prints the fingerprint that `cmp-orders keys list` shows."""
     printed = run(FINGERPRINT, partner).partition("=")[2].strip().replace(":", "").lower()
     assert printed in {one.fingerprint for one in ours(partner).certificates()}
+
+
+def test_a_partner_opens_our_acknowledgement(partner: Path) -> None:
+    """An acknowledgement of ours comes out of the page's lines, and matches its schema."""
+    keys = ours(partner)
+    sealed = envelope.seal(
+        example_bytes("acknowledgement.example.json"),
+        signer=keys.signing,
+        recipients=keys.encryption_for("LONDON"),
+        profile=Profile.CMS_GCM,
+    )
+    (partner / "acknowledgement.p7m").write_bytes(sealed)
+    run(OPEN_ACKNOWLEDGEMENT, partner)
+    validate_acknowledgement(json.loads((partner / "acknowledgement.json").read_bytes()))
+
+
+def test_we_open_a_partners_acknowledgement(partner: Path) -> None:
+    """The page's example of a partner's acknowledgement, sent by its lines, is taken in."""
+    (partner / "our-acknowledgement.json").write_text(blocks("json")[1], encoding="utf-8")
+    run(SEND_ACKNOWLEDGEMENT, partner)
+    keys = ours(partner)
+    opened = envelope.open_(
+        (partner / "our-acknowledgement.p7m").read_bytes(),
+        decryption=keys.decryption,
+        signers=keys.signers_of("LONDON"),
+        profiles={Profile.CMS_GCM},
+    )
+    said = read_received(opened.payload, "LONDON")
+    assert isinstance(said, PartnerAcknowledgement)
+    assert (said.verdict, said.identifier) == ("ACCEPTED", 900017)

@@ -85,8 +85,11 @@ def statuses(conn: psycopg.Connection) -> dict[OrderStatus, int]:
     return {status: counts.get(status.value, 0) for status in OrderStatus}
 
 
-def unfinished(conn: psycopg.Connection) -> int:
-    """How many orders, batches and outbound files still have a step to go."""
+def unfinished(conn: psycopg.Connection, *, partners: bool) -> int:
+    """How many orders, batches and outbound files still have a step to go.
+
+    Without the partners nobody takes what they are told.
+    """
     with conn.cursor(row_factory=scalar_row) as cursor:
         count = cursor.execute(
             """
@@ -100,7 +103,10 @@ def unfinished(conn: psycopg.Connection) -> int:
                         ('Sales Order Dispatch', 'Extract/Load', 'Complete')))
                  + (select count(*) from inbound_file where status in ('CLAIMED', 'LOADED'))
                  + (select count(*) from outbound_file where taken_at is null)
-            """
+                 + (select count(*) from acknowledgement
+                     where published_at is null or taken_at is null and %(partners)s)
+            """,
+            {"partners": partners},
         ).fetchone()
     return int(count or 0)
 

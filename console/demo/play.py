@@ -15,7 +15,7 @@ from console import generator
 from console.demo import funnel, verify
 from console.demo.funnel import Progress
 from console.demo.processes import Processes
-from console.demo.stage import PROFILES, DemoError, Stage, write_lines
+from console.demo.stage import ACKNOWLEDGING, PROFILES, DemoError, Stage, write_lines
 from console.generator import PLACES
 from console.standin import PRESETS
 
@@ -65,10 +65,10 @@ class Play:
         write_lines(path, self._orders)
         self._stage.verb("order", "submit", str(path), shown=True)
         with Progress(self._console) as progress:
-            self._wait(conn, processes, progress)
+            self._wait(conn, processes, progress, partners=True)
             # What a partner repeats at the last moment is to be taken in as well.
             self._expect_done(processes.stop(*(place.id for place in PLACES)))
-            self._wait(conn, processes, progress)
+            self._wait(conn, processes, progress, partners=False)
         self._expect_done(processes.stop(*DAEMONS))
         self._console.print(funnel.table(funnel.steps(conn), "All the way:"))
 
@@ -90,15 +90,24 @@ class Play:
                 *("--take", str(stage.out / place.id), "--drop", str(stage.in_ / place.id)),
                 *("--envelope", PROFILES[place.id], "--plan", PLAN),
                 *("--restock", str(RESTOCK), "--every", str(LOOK)),
+                *(("--acknowledge",) if place.id == ACKNOWLEDGING else ()),
                 log=stage.log(place.id),
             )
 
-    def _wait(self, conn: psycopg.Connection, processes: Processes, progress: Progress) -> None:
+    def _wait(
+        self,
+        conn: psycopg.Connection,
+        processes: Processes,
+        progress: Progress,
+        *,
+        partners: bool,
+    ) -> None:
         """Until nothing has a step to go."""
         last: object = None
         changed = time.monotonic()
         while True:
-            now = funnel.steps(conn), funnel.statuses(conn), funnel.unfinished(conn)
+            unfinished = funnel.unfinished(conn, partners=partners)
+            now = funnel.steps(conn), funnel.statuses(conn), unfinished
             progress.show(now[0], now[1])
             if now[2] == 0 and not self._dropped():
                 return
@@ -153,6 +162,11 @@ class Play:
                 for place in PLACES
                 for problem in verify.partners_wrong(conn, place.id, self._stage.partner(place.id))
             ],
+            f"{ACKNOWLEDGING} and we have acknowledged each other's files": (
+                verify.acknowledgements_wrong(
+                    conn, ACKNOWLEDGING, self._stage.partner(ACKNOWLEDGING)
+                )
+            ),
             "no daemon met an error": verify.errors_logged(
                 self._stage.log(daemon) for daemon in DAEMONS
             ),

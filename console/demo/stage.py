@@ -25,6 +25,8 @@ from core.envelope import Profile
 DATABASE = "sales_orders"
 PROFILES = {place.id: Profile.CMS_GCM for place in PLACES} | {"BELFAST": Profile.CMS_CBC}
 """One partner has software that knows the older encryption only."""
+ACKNOWLEDGING = "LONDON"
+"""With one partner acknowledgements are agreed, both ways."""
 CREDENTIALS = {"extract_to_generic": "signing.key", "load_from_generic": "decryption.key"}
 """Which daemon is given which of our private keys; the others are given none."""
 OURSELVES = "CMP"
@@ -119,6 +121,7 @@ class Stage:
             "log.format": "json",
             "request.extract.fraudcheckrequired": "true",
             "request.extract.batch.maxorders": batch,
+            f"warehouse.{ACKNOWLEDGING}.acknowledgements": "both",
             **{f"warehouse.{name}.envelope": profile for name, profile in PROFILES.items()},
         }
         self._properties = {f"sales.order.{name}": str(value) for name, value in values.items()}

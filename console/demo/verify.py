@@ -215,6 +215,46 @@ def partners_wrong(conn: psycopg.Connection, warehouse: str, folder: Path) -> li
     return _few(problems)
 
 
+def acknowledgements_wrong(conn: psycopg.Connection, warehouse: str, folder: Path) -> list[str]:
+    """Files of either side that the other has not acknowledged as it should, as sentences."""
+    rows = conn.execute(
+        "select name, verdict from outbound_file where warehouse_id = %s", (warehouse,)
+    ).fetchall()
+    problems = [
+        f"{warehouse} should accept {name}, and said {verdict}"
+        for name, verdict in rows
+        if verdict != "ACCEPTED"
+    ]
+    rows = conn.execute(
+        """
+        select f.partner_name, f.batch_id is not null and f.repeats_id is null as loaded
+          from inbound_file f
+         where f.warehouse_id = %s and f.batch_id is not null
+        """,
+        (warehouse,),
+    ).fetchall()
+    should = {(name, "ACCEPTED", 0) for name, _ in rows}
+    should |= {(name, "PROCESSED", 0) for name, loaded in rows if loaded}
+    ledger = Ledger(folder / "ledger.sqlite3")
+    try:
+        told = set(ledger.told())
+    finally:
+        ledger.close()
+    # It was stopped before it took these.
+    told |= set(
+        conn.execute(
+            """
+            select file_name, verdict, jsonb_array_length(records) from acknowledgement
+             where warehouse_id = %s and published_at is not null and taken_at is null
+            """,
+            (warehouse,),
+        ).fetchall()
+    )
+    problems += [f"{warehouse} was not told {one}" for one in sorted(should - told)]
+    problems += [f"{warehouse} was told {one}, unasked" for one in sorted(told - should)]
+    return _few(problems)
+
+
 def _money(charge: tuple[int, Decimal] | None) -> str:
     return f"{charge[1]:f} for {charge[0]}" if charge else "nothing"
 

@@ -113,6 +113,7 @@ def _tell(one: Adoption) -> None:
     )
     for title, names in (
         ("request file", one.files),
+        ("acknowledgement", one.acknowledgements),
         ("to load again", one.put_back),
         ("never published, removed" if one.done else "never published", one.removed),
     ):

@@ -11,6 +11,8 @@ orders. Nothing that a partner has, or could have taken, is ever published again
   sealed, and Extract to Generic publishes it.
 - A copy without a manifest, or a file in `work` without one, was never published: it is removed,
   and its orders are still where the database has them.
+- Acknowledgements in the archive count as sent too; no order hangs on them, and one that the
+  database goes on to send again says what it said before. One that was never published goes.
 - Inbound files that were accepted go back to where the partner dropped them, so that they are
   loaded and applied again; so do quarantined ones that the database has not judged.
 
@@ -20,6 +22,7 @@ Counters are moved past the files even if the rest is not done: numbers may be s
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -33,15 +36,18 @@ from console.reconcile import trees as files
 from console.reconcile.kinds import Kind
 from console.reconcile.looking import WAIT, patience, turns
 from console.reconcile.trees import Trees
-from core.db import adopting, adopting_effects, reconciling_batches, warehouses
+from core.db import adopting, reconciling_batches, warehouses
+from core.db import adopting_effects as effects
 from core.db.adopting import Obstacle, SentFile
 from core.db.connect import Turn
 from core.db.warehouses import Warehouse
-from core.directory import Outbound, partner_name
+from core.directory import Outbound, acknowledgement_number, partner_name
 from core.directory.inbound import requeued_name
 from core.directory.listing import sizes
 from core.errors import Reason
 
+WORK_NAME = re.compile(r"(acknowledgement-)?[0-9]+")
+"""What we write into out/work."""
 TURNS = (Turn.ADOPT, Turn.BATCH, Turn.SEAL, Turn.LOAD, Turn.APPLY)
 AHEAD = frozenset(
     {
@@ -63,6 +69,8 @@ class Adoption:
     warehouse: str
     files: list[str] = field(default_factory=list)
     """Request files that the database did not know."""
+    acknowledgements: list[str] = field(default_factory=list)
+    """Acknowledgements that it did not know."""
     orders: int = 0
     """Orders that are marked as sent in them."""
     put_back: list[str] = field(default_factory=list)
@@ -117,10 +125,12 @@ class _Warehouse:
         self._why = f"adopted: {Reason.DATABASE_OLDER_THAN_FILES}"
         self._found = files.compare(conn, trees, warehouse.id)
         self._sent = self._unknown_files()
+        self._told = self._unknown_acknowledgements()
         self._received = self._unknown_received()
         self._report = Adoption(
             warehouse.id,
             files=[one.manifest["name"] for one in self._sent],
+            acknowledgements=[one["name"] for one in self._told],
             put_back=[requeued_name(claim) for claim in self._received],
         )
 
@@ -141,11 +151,12 @@ class _Warehouse:
         conn = self._conn
         with conn.transaction() as whole:
             self._judge()
-            adopting_effects.move_sequences(conn)
+            effects.move_sequences(conn)
             if self._report.obstacles and not go_on:
                 raise psycopg.Rollback(whole)
             adopting.leave_out(conn, [one.order_id for one in self._report.obstacles])
             self._mark_sent()
+            effects.adopt_acknowledgements(conn, self._id, self._told)
             # Before the commit: a file that is known as put back must lie there.
             self._put_back()
             self._report.released = warehouses.release(
@@ -165,7 +176,7 @@ class _Warehouse:
         self._report.orders = len(orders - blocked)
 
     def _mark_sent(self) -> None:
-        conn, effects = self._conn, adopting_effects
+        conn = self._conn
         if self._sent:
             effects.generate(conn, self._why)
             effects.unseal_others(conn, self._id, self._why)
@@ -189,7 +200,7 @@ class _Warehouse:
             if area:
                 self._trees.in_.requeue(area, self._id, claim)
         names = {claim: partner_name(claim) for claim in claims}
-        adopting_effects.received_again(self._conn, self._id, names)
+        effects.received_again(self._conn, self._id, names)
 
     def _clear_away(self) -> None:
         """Remove what was never published, and what was published under another batch's number."""
@@ -198,8 +209,10 @@ class _Warehouse:
             name = one.subject.rsplit("/", 1)[-1]
             if one.kind is Kind.COPY_UNKNOWN:
                 out.drop_copy(self._id, name)
-            elif one.kind is Kind.WORK_FILE_WITHOUT_ROW and name.isdecimal():
-                out.unseal(self._id, int(name))
+            elif one.kind is Kind.MANIFEST_UNKNOWN and acknowledgement_number(_named(name)):
+                out.drop_copy(self._id, _named(name))
+            elif one.kind is Kind.WORK_FILE_WITHOUT_ROW and WORK_NAME.fullmatch(name):
+                out.unseal(self._id, name)
             else:
                 continue
             self._report.removed.append(one.subject)
@@ -208,8 +221,8 @@ class _Warehouse:
         out = self._trees.out
         found = []
         for one in self._found:
-            if one.kind is Kind.MANIFEST_UNKNOWN:
-                name = one.subject.rsplit("/", 1)[-1]
+            name = one.subject.rsplit("/", 1)[-1]
+            if one.kind is Kind.MANIFEST_UNKNOWN and not acknowledgement_number(_named(name)):
                 try:
                     found.append(_sent_file(out, self._id, name))
                 except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
@@ -217,6 +230,19 @@ class _Warehouse:
                         f"{one.subject} is no manifest, or its copy is missing: move it away"
                     ) from error
         return sorted(found, key=lambda one: int(one.manifest["fileSequence"]))
+
+    def _unknown_acknowledgements(self) -> list[dict[str, Any]]:
+        """The manifests of those that the partner has, or could have taken."""
+        out, found = self._trees.out, []
+        for one in self._found:
+            name = one.subject.rsplit("/", 1)[-1]
+            if one.kind is Kind.MANIFEST_UNKNOWN and acknowledgement_number(_named(name)):
+                manifest = orjson.loads(out.archived(self._id, name).read_bytes())
+                data = out.sealed_data(self._id, f"acknowledgement-{manifest['identifier']}")
+                # Still in work: the rename into the partner's directory has not happened.
+                if data is None or hashlib.sha256(data).hexdigest() != manifest["fileSha256"]:
+                    found.append(manifest)
+        return found
 
     def _unknown_received(self) -> dict[str, str]:
         """Our names of inbound files to put back, each with where it lies; "" if it is back."""
@@ -233,6 +259,10 @@ class _Warehouse:
 
     def _work_path(self, sent: SentFile) -> str:
         return f"out/work/{self._id}/{sent.manifest['batch']}"
+
+
+def _named(manifest: str) -> str:
+    return manifest.removesuffix(".json")
 
 
 def _sent_file(out: Outbound, warehouse: str, name: str) -> SentFile:

@@ -24,18 +24,18 @@ class Kind(StrEnum):
     # Outbound tree.
     SEALED_WITHOUT_FILE = (
         "SEALED_WITHOUT_FILE",
-        "A batch is sealed and not published, and its file is not in out/work.",
+        "A batch or an acknowledgement is sealed and not published, and not in out/work.",
         (
-            "If the archive has its copy, batch reprocess records that it was published; "
-            "otherwise put the file back from a backup of the tree."
+            "If the archive has its copy, batch reprocess (or file acknowledge) records that it "
+            "was published; otherwise put the file back from a backup of the tree."
         ),
     )
     WORK_FILE_WITHOUT_ROW = (
         "WORK_FILE_WITHOUT_ROW",
-        "A file lies in out/work that no sealed and unpublished batch owns.",
+        "A file lies in out/work that nothing sealed and unpublished owns.",
         (
-            "It was never published. reconcile --adopt removes it if its name is a batch's number; "
-            "move anything else away."
+            "It was never published. reconcile --adopt removes it if it has the name of a batch or "
+            "an acknowledgement; move anything else away."
         ),
     )
     OUTBOX_FILE_UNKNOWN = (

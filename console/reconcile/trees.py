@@ -98,7 +98,7 @@ def _sent_files(
                 detail = f"{archive.get(name, 'no')} bytes instead of {row.byte_count}"
                 yield Disagreement(Kind.PUBLISHED_WITHOUT_COPY, warehouse, path, detail)
             if not manifest:
-                detail = f"batch {row.batch}"
+                detail = f"{row.work} in out/work"
                 yield Disagreement(
                     Kind.PUBLISHED_WITHOUT_MANIFEST, warehouse, f"{path}.json", detail
                 )
@@ -108,14 +108,14 @@ def _sent_files(
                 Kind.MANIFEST_UNKNOWN,
                 warehouse,
                 f"{path}.json",
-                f"batch {row.batch} was sealed as another file under this name",
+                f"{row.work} was sealed as another file under this name",
             )
         # Renamed, and not recorded yet: the daemon's next pass does it, unless it was set aside.
         renamed = copied and manifest and row.stage_status == "In Progress"
-        if work.get(str(row.batch)) != row.byte_count and not renamed:
-            detail = f"{work.get(str(row.batch), 'no')} bytes instead of {row.byte_count}"
+        if work.get(row.work) != row.byte_count and not renamed:
+            detail = f"{work.get(row.work, 'no')} bytes instead of {row.byte_count}"
             yield Disagreement(
-                Kind.SEALED_WITHOUT_FILE, warehouse, f"out/work/{warehouse}/{row.batch}", detail
+                Kind.SEALED_WITHOUT_FILE, warehouse, f"out/work/{warehouse}/{row.work}", detail
             )
 
 
@@ -129,11 +129,11 @@ def is_manifest_of(tree: Outbound, warehouse: str, row: SentFile) -> bool:
 def _stray_work(
     conn: psycopg.Connection, warehouse: str, rows: dict[str, SentFile], work: dict[str, int]
 ) -> Iterator[Disagreement]:
-    owned = {str(row.batch) for row in rows.values() if not row.published}
+    owned = {row.work for row in rows.values() if not row.published}
     strays = work.keys() - owned
     if strays:
         # They write it again when they are sealed.
-        strays -= {str(batch) for batch in reconciling_batches.unsealed(conn, warehouse)}
+        strays -= reconciling_batches.unsealed(conn, warehouse)
     for name in sorted(strays):
         yield Disagreement(
             Kind.WORK_FILE_WITHOUT_ROW,

@@ -63,6 +63,8 @@ CHANCES
   of an answered order: {_CHANCES[7]} (its record stands in the next file once more)
   of an answer file:    {", ".join(_CHANCES[8:])} (it is dropped twice)
 
+With --acknowledge it acknowledges what it takes. What it is told of its own files is kept.
+
 Ends with 1 if it had to refuse a file or was sent one twice, which a right sender never causes.
 """
 
@@ -93,6 +95,7 @@ def _chances(ctx: click.Context, _: click.Parameter, given: tuple[str, ...]) -> 
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed, another fate.")
 @click.option("--envelope", type=click.Choice([one.name for one in Profile]), show_default=True,
               default=Profile.CMS_GCM.name, help="As agreed for the warehouse.")  # fmt: skip
+@click.option("--acknowledge", is_flag=True, help="Acknowledge each request file.")
 @click.option("--once", is_flag=True, help="Answer what lies there, and end.")
 @click.option("--settle", is_flag=True, help="Complete what is on back-order at once.")
 @click.option("--restock", type=click.FloatRange(0), default=5.0, show_default=True,
@@ -109,6 +112,7 @@ def run(  # noqa: PLR0913  # one argument an option
     chances: dict[str, float],
     seed: int,
     envelope: str,
+    acknowledge: bool,
     once: bool,
     settle: bool,
     restock: float,
@@ -125,7 +129,7 @@ def run(  # noqa: PLR0913  # one argument an option
     total = Counts()
     with _signals_waited_for(), StandIn(
         folder, warehouse, keys, take=take, drop=drop, plan=chosen, seed=seed,
-        profile=Profile[envelope],
+        profile=Profile[envelope], acknowledge=acknowledge,
     ) as partner:  # fmt: skip
         while True:
             done = partner.pass_once(settle=settle, restock=None if once else restock)

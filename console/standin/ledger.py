@@ -28,6 +28,12 @@ create table if not exists owed (
 create table if not exists again (id integer primary key, record text not null);
 -- Sealed answers that are not in the partner's directory yet.
 create table if not exists outgoing (name text primary key, data blob not null);
+-- What our partner has told of our files, by the name of its acknowledgement.
+create table if not exists told (
+    name text primary key, file text not null, verdict text not null, reason text,
+    refused integer not null);
+create table if not exists acknowledged (last integer not null);
+insert into acknowledged select 0 where not exists (select 1 from acknowledged);
 create table if not exists answered (last integer not null);
 insert into answered select 0 where not exists (select 1 from answered);
 """
@@ -141,6 +147,24 @@ class Ledger:
     def repeats(self) -> bool:
         """Whether records wait to be repeated."""
         return self._db.execute("select 1 from again limit 1").fetchone() is not None
+
+    def hear(self, name: str, file: str, verdict: str, reason: str | None, refused: int) -> None:
+        """Remember what we were told of a file of ours."""
+        self._db.execute(
+            "insert or replace into told (name, file, verdict, reason, refused) "
+            "values (?, ?, ?, ?, ?)",
+            (name, file, verdict, reason, refused),
+        )
+
+    def told(self) -> list[tuple[str, str, int]]:
+        """(file, verdict, refused records) of all that we were told, by its name."""
+        rows = self._db.execute("select file, verdict, refused from told order by name")
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    def next_acknowledgement(self) -> int:
+        """The next number of an acknowledgement."""
+        row = self._db.execute("update acknowledged set last = last + 1 returning last").fetchall()
+        return int(row[0][0])
 
     def next_sequence(self) -> int:
         """The next gapless number of an answer file."""

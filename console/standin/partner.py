@@ -38,6 +38,8 @@ class Counts:
     records: int = 0
     completed: int = 0
     """Records that complete a back-order."""
+    told: int = 0
+    """Acknowledgements of answer files."""
     repeats: int = 0
     """Files and records sent once more."""
     problems: list[str] = field(default_factory=list)
@@ -54,7 +56,8 @@ class StandIn:
     `folder` is its own: what it remembers, and the files it took, in `taken` until they are
     answered and then in `done`, or in `refused` with a `.reason`. It takes from `take`, which is
     out/<warehouse>, and drops into `drop`, which is in/<warehouse>. `keys` are its own; in its
-    trust store the folder `sender` holds our certificates.
+    trust store the folder `sender` holds our certificates. With `acknowledge` it acknowledges each
+    request file; acknowledgements of its own files are taken whether or not.
     """
 
     def __init__(  # noqa: PLR0913  # what makes a partner, each once
@@ -69,6 +72,7 @@ class StandIn:
         seed: int = 0,
         sender: str = SENDER,
         profile: Profile = Profile.CMS_GCM,
+        acknowledge: bool = False,
     ) -> None:
         self.warehouse = warehouse
         self._post = Post(warehouse, keys, sender, profile)
@@ -77,6 +81,7 @@ class StandIn:
         self._drop = drop
         self._plan = plan
         self._seed = seed
+        self._acknowledges = acknowledge
         for name in ("taken", "done", "refused"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         self._ledger = Ledger(folder / "ledger.sqlite3")
@@ -121,6 +126,10 @@ class StandIn:
         """How often each identifier of a request file has come; a right sender makes it 1 each."""
         return self._ledger.seen()
 
+    def told(self) -> list[tuple[str, str, int]]:
+        """(file, verdict, refused records) of each acknowledgement of our files."""
+        return self._ledger.told()
+
     def missing(self) -> list[int]:
         """The file sequences, from 1 to the highest that came, of which no file has come."""
         come = self._ledger.sequences()
@@ -144,17 +153,23 @@ class StandIn:
     def _work_on(self, name: str, counts: Counts) -> None:
         path = self._folder / "taken" / name
         try:
-            request = self._post.open(path.read_bytes())
+            request, sha256 = self._post.open(path.read_bytes())
         except Reject as refusal:
             counts.refused += 1
             counts.problems.append(f"{name} is refused: {refusal}")
             (self._folder / "refused" / f"{name}.reason").write_text(f"{refusal}\n")
             _move(path, self._folder / "refused" / name)
             return
+        if request["interfaceType"] == "Acknowledgement":
+            self._hear(name, request, counts)
+            _move(path, self._folder / "done" / name)
+            return
         identifier = request["identifier"]
         sequence = request["wareHouse"]["fileSequence"]
         with self._ledger.transaction():
             times, new = self._ledger.saw(identifier, sequence, name, request["recordCount"])
+            if self._acknowledges:
+                self._acknowledge(name, identifier, sha256)
             if new:
                 self._answer(request["orders"], counts)
         if times > 1:
@@ -162,6 +177,22 @@ class StandIn:
             counts.problems.append(f"{name} repeats identifier {identifier}, file number {times}")
         _move(path, self._folder / "done" / (name if times == 1 else f"{name}.{times}"))
         self._ledger.done()
+
+    def _hear(self, name: str, said: dict[str, Any], counts: Counts) -> None:
+        """Take in what we are told of a file of ours; a refusal is a problem."""
+        file, verdict, refused = said["file"]["name"], said["verdict"], said["recordCount"]
+        with self._ledger.transaction():
+            self._ledger.hear(name, file, verdict, said.get("reason"), refused)
+        counts.told += 1
+        if verdict == "REJECTED" or refused:
+            why = said.get("reason") or f"{refused} records refused"
+            counts.problems.append(f"{name} says of our {file}: {verdict}, {why}")
+
+    def _acknowledge(self, name: str, identifier: int, sha256: bytes) -> None:
+        number = self._ledger.next_acknowledgement()
+        payload = self._post.acknowledgement(number, name, identifier, sha256)
+        name = f"{self.warehouse}-acknowledgement-{number:08}.p7m"
+        self._ledger.send(name, self._post.seal(payload))
 
     def _answer(self, orders: list[dict[str, Any]], counts: Counts) -> None:
         times = self._ledger.requested(order["id"] for order in orders)

@@ -187,9 +187,15 @@ class RequestExtract(Group):
 
 
 class ExtractToGeneric(Group):
-    """Extract to Generic: makes the request files."""
+    """Extract to Generic: makes the request files and the acknowledgements."""
 
     interval: Look = 1.0
+    acknowledgement_maxuntaken: Annotated[int, Number(1, 1_000_000)] = Field(
+        1000,
+        description="The most acknowledgements that lie untaken in a warehouse's directory. "
+        "Further ones wait until the partner has taken some, so that nobody can fill the disk by "
+        "sending files.",
+    )
 
 
 class LoadFromGeneric(Group):
@@ -322,6 +328,40 @@ class Retention(Group):
     )
 
 
+LATE = Duration("0s", "365d")
+
+
+class Overdue(Group):
+    """What counts as late. Each is told once, and again after the pause; 0s switches it off."""
+
+    taken: Annotated[float, LATE] = Field(
+        3600.0,
+        description="A file that a partner has not taken for so long is late (FILE_NOT_TAKEN). 0s: "
+        "never.",
+    )
+    acknowledgement: Annotated[float, LATE] = Field(
+        14400.0,
+        description="A request file that a partner has not acknowledged for so long is late "
+        "(FILE_NOT_ACKNOWLEDGED): only of partners that are to acknowledge, see "
+        "sales.order.warehouse.<ID>.acknowledgements. 0s: never.",
+    )
+    dispatch: Annotated[float, LATE] = Field(
+        259200.0,
+        description="Orders that a warehouse has neither dispatched nor put on back-order for so "
+        "long are late (DISPATCH_OVERDUE). 0s: never.",
+    )
+    backorder: Annotated[float, LATE] = Field(
+        1209600.0,
+        description="A back-order that is older is late (BACK_ORDER_OVERDUE). 0s: never.",
+    )
+    pause: Annotated[float, Duration("1m", "365d")] = Field(
+        86400.0, description="How long after it was told what is late is told again."
+    )
+    interval: Annotated[float, Duration("1s", "1d")] = Field(
+        60.0, description="How often it is looked for."
+    )
+
+
 class Warehouse(Group):
     """One warehouse; <ID> is its id as in the table of warehouses, such as LONDON."""
 
@@ -330,6 +370,13 @@ class Warehouse(Group):
         description="How files from and to this warehouse are encrypted: CMS_GCM is AES-256-GCM "
         "with RSA-OAEP; CMS_CBC is AES-CBC with PKCS #1 v1.5, older and weaker, for a partner "
         "whose software knows nothing else.",
+    )
+    acknowledgements: Annotated[str, Choice(("none", "ours", "theirs", "both"))] = Field(
+        "none",
+        description="Which acknowledgements are agreed with this warehouse. ours: we acknowledge "
+        "its files, and what became of their records. theirs: it acknowledges ours, and one that "
+        "is late is told. none: neither; a partner whose software takes every file for a request "
+        "would choke on the first. What it sends of its own accord is taken in all the same.",
     )
 
 
@@ -353,6 +400,7 @@ class Properties(BaseSettings):
     dispatch: Dispatch = Dispatch()
     probe: Probe = Probe()
     retention: Retention = Retention()
+    overdue: Overdue = Overdue()
     warehouse: dict[str, Warehouse] = Field({}, description="By the warehouse's id.")
 
     _origin: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -370,6 +418,16 @@ class Properties(BaseSettings):
     def envelope_of(self, warehouse: str) -> str:
         """CMS_GCM or CMS_CBC: the name of the envelope's profile for this warehouse."""
         return self.warehouse.get(warehouse, Warehouse()).envelope
+
+    def acknowledges(self, warehouse: str) -> bool:
+        """Whether we acknowledge this warehouse's files."""
+        agreed = self.warehouse.get(warehouse, Warehouse()).acknowledgements
+        return agreed in ("ours", "both")
+
+    def is_acknowledged_by(self, warehouse: str) -> bool:
+        """Whether this warehouse is to acknowledge our files."""
+        agreed = self.warehouse.get(warehouse, Warehouse()).acknowledgements
+        return agreed in ("theirs", "both")
 
     @classmethod
     def settings_customise_sources(

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from core.db.requests import ManifestLine
+
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
@@ -92,19 +94,23 @@ def _order_rows(manifest: dict[str, Any]) -> Iterable[tuple[Any, ...]]:
         yield manifest["name"], place, order["id"], order["generation"]
 
 
-def _line_rows(manifest: dict[str, Any]) -> Iterable[tuple[Any, ...]]:
+def _lines(manifest: dict[str, Any]) -> Iterable[tuple[dict[str, Any], ManifestLine]]:
     for order in manifest["orders"]:
         for line in order["lines"]:
-            yield (manifest["name"], line["id"], order["id"], order["generation"], line["item"],
-                   line["product"], line["quantity"], line["unitPrice"], line["serialised"],
-                   line["billable"], line["attributes"])  # fmt: skip
+            yield order, ManifestLine(*line)
+
+
+def _line_rows(manifest: dict[str, Any]) -> Iterable[tuple[Any, ...]]:
+    for order, line in _lines(manifest):
+        yield (manifest["name"], line.id, order["id"], order["generation"], line.item,
+               line.product, line.quantity, line.unit_price, line.serialised,
+               line.billable, line.attributes)  # fmt: skip
 
 
 def _share_rows(manifest: dict[str, Any]) -> Iterable[tuple[Any, ...]]:
-    for order in manifest["orders"]:
-        for line in order["lines"]:
-            for item, quantity in line["shares"] or ():
-                yield line["id"], order["id"], item, quantity
+    for order, line in _lines(manifest):
+        for item, quantity in line.shares or ():
+            yield line.id, order["id"], item, quantity
 
 
 def lock(conn: psycopg.Connection, warehouse: str) -> None:

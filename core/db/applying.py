@@ -79,9 +79,10 @@ def apply_lines(conn: psycopg.Connection, of: Range) -> int:
         with good as materialized (
             select l.line_id, l.status, l.quantity, l.unit_count, l.serial_numbers, l.imeis,
                    l.iccids, l.extras, d.dispatch_id, r.order_id, r.item_no, r.warehouse_id,
-                   r.product_code, r.unit_price, r.billable
+                   r.product_code, r.unit_price, r.billable, o.account_id, o.currency
               from dispatch_detail d
              -- The offsets keep these looks by key, whatever the statistics say.
+             cross join lateral (select * from sales_order where id = d.order_id offset 0) o
              cross join lateral (select * from dispatch_line
                                   where batch_id = d.batch_id and sequence = d.sequence offset 0) l
              cross join lateral (select * from request_line where id = l.line_id offset 0) r
@@ -149,11 +150,9 @@ def apply_lines(conn: psycopg.Connection, of: Range) -> int:
         ), billed as (
             insert into charge (warehouse_id, dispatch_id, line_id, order_id, account_id,
                                 product_code, quantity, unit_price, amount, currency)
-            select g.warehouse_id, g.dispatch_id, g.line_id, g.order_id, o.account_id,
-                   g.product_code, g.quantity, g.unit_price, g.quantity * g.unit_price, o.currency
-              from good g
-              join sales_order o on o.id = g.order_id
-             where g.status = 'DISPATCHED' and g.billable
+            select warehouse_id, dispatch_id, line_id, order_id, account_id,
+                   product_code, quantity, unit_price, quantity * unit_price, currency
+              from good where status = 'DISPATCHED' and billable
             returning 1
         )
         select count(*) from billed

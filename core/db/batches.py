@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from psycopg.rows import class_row
 
+from core.domain.batch import BatchType
+
 if TYPE_CHECKING:
     from datetime import datetime
 
     import psycopg
 
-    from core.domain.batch import BatchType, Stage
+    from core.domain.batch import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +37,25 @@ _COLUMNS = """id, type, warehouse_id, stage, stage_status, record_count, fraud_c
 
 
 def waiting(conn: psycopg.Connection, type_: BatchType, stage: Stage) -> list[tuple[str, int]]:
-    """Warehouses (id, number) that are not held and have a batch of this type at this stage."""
+    """Warehouses (id, number) that are not held and have a batch of this type at this stage.
+
+    A pause stops what goes out; what was loaded before it is applied.
+    """
     return conn.execute(
         """
         select w.id, w.number from warehouse w
-         where w.held_reason is null
+         where w.held_reason is null and (w.paused_at is null or %(type)s <> %(out)s)
            and exists (select from batch b
                         where b.warehouse_id = w.id and b.type = %(type)s
                           and b.stage = %(stage)s and b.stage_status = %(status)s)
          order by w.number
         """,
-        {"type": type_.value, "stage": stage.stage, "status": stage.status},
+        {
+            "type": type_.value,
+            "out": BatchType.REQUEST.value,
+            "stage": stage.stage,
+            "status": stage.status,
+        },
     ).fetchall()
 
 

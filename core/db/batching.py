@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 def ready(conn: psycopg.Connection, *, max_wait: float, max_orders: int) -> list[tuple[str, int]]:
     """Warehouses (id, number) whose queue is full, or whose oldest request has waited `max_wait` s.
 
-    A request whose order has an open hold does not count.
+    A request whose order has an open hold does not count, and a warehouse that is paused.
     """
     return conn.execute(
         """
         select w.id, w.number from warehouse w
-         where exists (
+         where w.paused_at is null and (exists (
                 select from request_queue q
                  where q.warehouse_id = w.id
                    and not exists (select from order_hold h
@@ -31,7 +31,7 @@ def ready(conn: psycopg.Connection, *, max_wait: float, max_orders: int) -> list
                     select from request_queue q where q.warehouse_id = w.id
                        and not exists (select from order_hold h
                                         where h.order_id = q.order_id and h.released_at is null)
-                     limit %(orders)s) waiting))
+                     limit %(orders)s) waiting)))
          order by w.id
         """,
         {"wait": max_wait, "orders": max_orders},

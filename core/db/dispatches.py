@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 NONE: frozenset[str] = frozenset()
 
 
-def lock_orders(conn: psycopg.Connection, batch: int, warehouse: str) -> None:
-    """Lock the orders that the batch's unapplied records name, by id.
+def lock_orders(conn: psycopg.Connection, batch: int, warehouse: str) -> set[int]:
+    """Lock the orders that the batch's unapplied records name, by id; their ids.
 
     Only those that were asked of this warehouse: a partner must not hold up the others' orders.
     """
-    conn.execute(
+    rows = conn.execute(
         """
         select o.id from sales_order o
          where o.id in (
@@ -33,18 +33,14 @@ def lock_orders(conn: psycopg.Connection, batch: int, warehouse: str) -> None:
            for no key update of o
         """,
         {"batch": batch, "warehouse": warehouse},
-    )
+    ).fetchall()
+    return {row[0] for row in rows}
 
 
-def known_orders(conn: psycopg.Connection, batch: int) -> set[int]:
-    """The ids of orders that exist among those that the batch's unapplied records name."""
+def existing(conn: psycopg.Connection, orders: list[int]) -> set[int]:
+    """Which of these ids are orders."""
     rows = conn.execute(
-        """
-        select o.id from sales_order o
-         where o.id in (select order_id from dispatch_detail
-                         where batch_id = %(batch)s and applied_at is null)
-        """,
-        {"batch": batch},
+        "select id from sales_order where id = any(%(orders)s)", {"orders": orders}
     ).fetchall()
     return {row[0] for row in rows}
 

@@ -76,6 +76,34 @@ def outbound(conn: psycopg.Connection) -> list[Count]:
     )
 
 
+def acknowledgements(conn: psycopg.Connection) -> list[Count]:
+    """Acknowledgements of ours: waiting, lying, taken, aside."""
+    return _counts(
+        conn,
+        """
+        select case when set_aside_reason is not null then 'aside'
+                    when published_at is null then 'waiting'
+                    when taken_at is null then 'lying' else 'told' end as step,
+               count(*), min(coalesce(taken_at, published_at, created_at))
+          from acknowledgement group by step
+        """,
+        1,
+    )
+
+
+def rejected(conn: psycopg.Connection) -> Count:
+    """Request files that their partner has rejected."""
+    [found] = _counts(
+        conn,
+        """
+        select 'rejected', count(*), min(acknowledged_at)
+          from outbound_file where verdict = 'REJECTED'
+        """,
+        1,
+    )
+    return found
+
+
 def inbound(conn: psycopg.Connection) -> list[Count]:
     """Dispatch files by status."""
     return _counts(

@@ -2,7 +2,8 @@
 
 What belongs to an order is looked up `cross join lateral (... offset 0)`: the offset keeps it a
 look of its own through the index for each order in hand. Without it the planner, who may have no
-statistics of tables that have just been filled, reads the whole table instead, each time.
+statistics of tables that have just been filled, reads the whole table instead, each time. What was
+looked up so is materialised before products and warehouses join it: not to read those each time.
 """
 
 from __future__ import annotations
@@ -46,55 +47,56 @@ def claim(conn: psycopg.Connection, limit: int) -> list[int]:
     return [row[0] for row in rows]
 
 
-def within(conn: psycopg.Connection, ids: list[int], units: int) -> list[int]:
-    """The first of these locked orders that have so many units together; one order at least."""
+def judge(
+    conn: psycopg.Connection, ids: list[int], limits: GenerateLimits
+) -> tuple[list[int], list[Unfit]]:
+    """Judge locked orders: those that can be generated, and the others, each with its first reason.
+
+    Only the first of them that have `limits.units` together are judged, and one order at least.
+    """
     rows = conn.execute(
         """
-        select id from (
-            select o.id, o.place, sum(coalesce(i.units, 0)) over (order by o.place) as upto
+        with item as materialized (
+            select o.id, o.place, i.item_no, i.product_code, i.warehouse_id, i.quantity,
+                   i.quantity - i.open_quantity - i.dispatched_quantity - i.cancelled_quantity
+                       as owed
               from unnest(%(ids)s::bigint[]) with ordinality as o (id, place)
-              left join lateral (select sum(quantity) as units from order_item
-                                  where order_id = o.id offset 0) i on true) measured
-         where upto <= %(units)s or place = 1
-         order by place
-        """,
-        {"ids": ids, "units": units},
-    ).fetchall()
-    return [row[0] for row in rows]
-
-
-def judge(conn: psycopg.Connection, ids: list[int], limits: GenerateLimits) -> list[Unfit]:
-    """Judge locked orders: those that cannot be generated, with the first reason and its items."""
-    rows = conn.execute(
-        """
-        select order_id, reason, items from (
-            select o.id as order_id,
-                   case when count(i.item_no) = 0 then 'NO_ITEMS'
-                        when bool_or(p.code is null) then 'UNKNOWN_PRODUCT'
-                        when bool_or(coalesce(i.warehouse_id, p.warehouse_id) is null)
-                            then 'NO_WAREHOUSE'
-                        when bool_or(w.id is null) then 'UNKNOWN_WAREHOUSE'
-                        when sum(i.quantity) filter (where w.granularity = 'UNIT') > %(units)s
-                          or sum(i.quantity) filter (where w.granularity = 'PRODUCT') > %(line)s
-                            then 'TOO_MANY_UNITS'
-                        when sum(i.quantity - i.open_quantity - i.dispatched_quantity
-                                 - i.cancelled_quantity) = 0 then 'NOTHING_OWED'
-                   end as reason,
-                   left(string_agg(i.item_no::text, ', ' order by i.item_no)
-                       filter (where p.code is null or w.id is null), 200) as items
-              from unnest(%(ids)s::bigint[]) as o (id)
               left join lateral (select * from order_item where order_id = o.id offset 0) i on true
-              left join product p on p.code = i.product_code
-              left join warehouse w on w.id = coalesce(i.warehouse_id, p.warehouse_id)
-             group by o.id) judged
-         where reason is not null
+        )
+        select i.id, coalesce(sum(i.quantity), 0),
+               case when count(i.item_no) = 0 then 'NO_ITEMS'
+                    when bool_or(p.code is null) then 'UNKNOWN_PRODUCT'
+                    when bool_or(coalesce(i.warehouse_id, p.warehouse_id) is null)
+                        then 'NO_WAREHOUSE'
+                    when bool_or(w.id is null) then 'UNKNOWN_WAREHOUSE'
+                    when sum(i.quantity) filter (where w.granularity = 'UNIT') > %(per_order)s
+                      or sum(i.quantity) filter (where w.granularity = 'PRODUCT') > %(line)s
+                        then 'TOO_MANY_UNITS'
+                    when sum(i.owed) = 0 then 'NOTHING_OWED'
+               end,
+               left(string_agg(i.item_no::text, ', ' order by i.item_no)
+                   filter (where p.code is null or w.id is null), 200)
+          from item i
+          left join product p on p.code = i.product_code
+          left join warehouse w on w.id = coalesce(i.warehouse_id, p.warehouse_id)
+         group by i.place, i.id
+         order by i.place
         """,
-        {"ids": ids, "units": limits.units_per_order, "line": LONGEST_LINE},
+        {"ids": ids, "per_order": limits.units_per_order, "line": LONGEST_LINE},
     ).fetchall()
-    return [
-        Unfit(order_id, Reason(code), Reason(code).meaning + (f" (item {items})" if items else ""))
-        for order_id, code, items in rows
-    ]
+    fit: list[int] = []
+    unfit: list[Unfit] = []
+    left = limits.units
+    for order_id, units, code, items in rows:
+        left -= units
+        if left < 0 and (fit or unfit):
+            break
+        if code is None:
+            fit.append(order_id)
+        else:
+            where = f" (item {items})" if items else ""
+            unfit.append(Unfit(order_id, Reason(code), Reason(code).meaning + where))
+    return fit, unfit
 
 
 def refuse(conn: psycopg.Connection, unfit: list[Unfit]) -> None:
@@ -115,56 +117,89 @@ def refuse(conn: psycopg.Connection, unfit: list[Unfit]) -> None:
     )
 
 
-def insert_lines(conn: psycopg.Connection, ids: list[int]) -> int:
-    """Make the request lines of what is still owed, at each warehouse's granularity; how many.
+def generate(conn: psycopg.Connection, ids: list[int]) -> int:
+    """Request what is still owed of locked orders, and move them to Awaiting Dispatch.
 
-    PRODUCT merges items of one product only at one price, so that each line has one unit price.
+    How many request lines were made.
     """
-    cursor = conn.execute(
+    lines, merged = request(conn, ids)
+    if merged:
+        insert_shares(conn, merged)
+    open_items(conn, ids)
+    finish(conn, ids)
+    return lines
+
+
+def request(conn: psycopg.Connection, ids: list[int]) -> tuple[int, list[int]]:
+    """Make the request lines of what is still owed, and queue the requests for batching.
+
+    Lines are made at each warehouse's granularity; PRODUCT merges items of one product only at one
+    price, so that each line has one unit price. The queue gets one row an order and warehouse.
+    How many lines, and the orders that have merged ones: their shares are still to be inserted.
+    """
+    row = conn.execute(
         """
-        with owed as materialized (
-            select i.order_id, o.generation + 1 as generation,
-                   coalesce(i.warehouse_id, p.warehouse_id) as warehouse_id, w.granularity,
-                   i.item_no, i.product_code, i.unit_price, p.serialised, p.billable, p.attributes,
+        with ordered as materialized (
+            select id, generation + 1 as generation, entered_at, order_bytes(o) as bytes
+              from sales_order o where id = any(%(ids)s)
+        ), item as materialized (
+            select o.generation, o.entered_at, o.bytes, i.*,
                    i.quantity - i.open_quantity - i.dispatched_quantity - i.cancelled_quantity
-                       as quantity
-              from sales_order o
+                       as owed
+              from ordered o
              cross join lateral (
                     select * from order_item where order_id = o.id
                        and quantity > open_quantity + dispatched_quantity + cancelled_quantity
                     offset 0) i
+        ), owed as materialized (
+            select i.order_id, i.generation, i.entered_at, i.bytes as order_bytes,
+                   w.id as warehouse_id, w.granularity, i.item_no, i.product_code, i.unit_price,
+                   p.serialised, p.billable, p.attributes, i.owed as quantity,
+                   line_bytes(p.description, p.code, p.attributes) as bytes
+              from item i
               join product p on p.code = i.product_code
               join warehouse w on w.id = coalesce(i.warehouse_id, p.warehouse_id)
-             where o.id = any(%(ids)s)
-        )
-        insert into request_line (order_id, generation, warehouse_id, item_no, product_code,
-                                  quantity, unit_price, serialised, billable, attributes)
-        select order_id, generation, warehouse_id, item_no, product_code,
-               quantity, unit_price, serialised, billable, attributes
-          from (
-            select order_id, generation, warehouse_id, item_no, item_no as first_item, product_code,
-                   quantity, unit_price, serialised, billable, attributes
+        ), line as materialized (
+            select order_id, generation, entered_at, order_bytes, warehouse_id, item_no,
+                   item_no as first_item, product_code, quantity, unit_price,
+                   serialised, billable, attributes, bytes
               from owed where granularity = 'ITEM'
             union all
-            select order_id, generation, warehouse_id, item_no, item_no, product_code,
-                   1, unit_price, serialised, billable, attributes
+            select order_id, generation, entered_at, order_bytes, warehouse_id, item_no,
+                   item_no, product_code, 1, unit_price,
+                   serialised, billable, attributes, bytes
               from owed cross join generate_series(1, quantity) where granularity = 'UNIT'
             union all
-            select order_id, generation, warehouse_id,
+            select order_id, generation, entered_at, order_bytes, warehouse_id,
                    case when count(*) = 1 then min(item_no) end, min(item_no), product_code,
-                   sum(quantity), unit_price, serialised, billable, attributes
+                   sum(quantity), unit_price, serialised, billable, attributes, min(bytes)
               from owed where granularity = 'PRODUCT'
-             group by order_id, generation, warehouse_id, product_code, unit_price,
-                      serialised, billable, attributes) line
-         order by order_id, first_item
+             group by order_id, generation, entered_at, order_bytes, warehouse_id, product_code,
+                      unit_price, serialised, billable, attributes
+        ), made as (
+            insert into request_line (order_id, generation, warehouse_id, item_no, product_code,
+                                      quantity, unit_price, serialised, billable, attributes)
+            select order_id, generation, warehouse_id, item_no, product_code,
+                   quantity, unit_price, serialised, billable, attributes
+              from line order by order_id, first_item
+        ), queued as (
+            insert into request_queue (warehouse_id, entered_at, order_id, generation,
+                                       line_count, byte_count)
+            select warehouse_id, entered_at, order_id, generation, count(*),
+                   order_bytes + sum(bytes)
+              from line group by warehouse_id, entered_at, order_id, generation, order_bytes
+             order by 1, 2, 3
+        )
+        select count(*), array_agg(distinct order_id) filter (where item_no is null) from line
         """,
         {"ids": ids},
-    )
-    return cursor.rowcount
+    ).fetchone()
+    assert row is not None
+    return int(row[0]), row[1] or []
 
 
 def insert_shares(conn: psycopg.Connection, ids: list[int]) -> None:
-    """Record what each item has in the merged lines just made."""
+    """Record what each item has in the merged lines just made; before open_items()."""
     conn.execute(
         """
         insert into request_line_share (line_id, order_id, item_no, quantity)
@@ -209,21 +244,6 @@ def finish(conn: psycopg.Connection, ids: list[int]) -> None:
            set status = 'AWAITING_DISPATCH', status_at = now(), status_reason = null,
                generation = generation + 1
          where id = any(%(ids)s)
-        """,
-        {"ids": ids},
-    )
-
-
-def enqueue(conn: psycopg.Connection, ids: list[int]) -> None:
-    """Queue what was generated for batching, one row an order and warehouse; after finish()."""
-    conn.execute(
-        """
-        insert into request_queue (warehouse_id, entered_at, order_id, generation,
-                                   line_count, byte_count)
-        select warehouse_id, entered_at, order_id, generation, line_count, byte_count
-          from request_size
-         where order_id = any(%(ids)s) and is_current
-         order by 1, 2, 3
         """,
         {"ids": ids},
     )

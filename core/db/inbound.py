@@ -172,14 +172,15 @@ def record_loaded(
     conn: psycopg.Connection,
     file: int,
     *,
-    batch: int,
+    batch: int | None,
     payload_sha256: bytes,
     file_sha256: bytes,
     signer: str,
-    external_file_name: str,
+    external_file_name: str | None,
 ) -> None:
     """Record that a file was accepted, in the transaction that inserts its batch.
 
+    An acknowledgement has none.
     psycopg.errors.UniqueViolation says that the same content was accepted from elsewhere meanwhile.
     """
     conn.execute(
@@ -240,9 +241,9 @@ def record_repeat(
     )
 
 
-def record_quarantined(conn: psycopg.Connection, file: int, reason: Reason, sentence: str) -> None:
-    """Record that a claimed file is refused, before it is moved."""
-    conn.execute(
+def record_quarantined(conn: psycopg.Connection, file: int, reason: Reason, sentence: str) -> bool:
+    """Record that a claimed file is refused, before it is moved; False if it was decided before."""
+    cursor = conn.execute(
         """
         update inbound_file
            set status = 'QUARANTINED', status_at = now(), reason = %(reason)s,
@@ -251,6 +252,53 @@ def record_quarantined(conn: psycopg.Connection, file: int, reason: Reason, sent
         """,
         {"file": file, "reason": reason.value, "sentence": sentence},
     )
+    return cursor.rowcount == 1
+
+
+def record_acknowledged(
+    conn: psycopg.Connection,
+    warehouse: str,
+    identifier: int,
+    name: str,
+    *,
+    content_sha256: bytes | None,
+    verdict: str,
+    reason: str | None,
+    message: str | None,
+) -> bool:
+    """Keep what a partner says with the file of ours that it means; False if there is none.
+
+    Its latest word counts.
+    """
+    cursor = conn.execute(
+        """
+        update outbound_file
+           set acknowledged_at = now(), verdict = %(verdict)s, reason = %(reason)s,
+               sentence = %(message)s
+         where id = %(id)s and warehouse_id = %(warehouse)s and name = %(name)s
+           and (%(content)s::bytea is null or payload_sha256 = %(content)s)
+        """,
+        {
+            "id": identifier,
+            "warehouse": warehouse,
+            "name": name,
+            "content": content_sha256,
+            "verdict": verdict,
+            "reason": reason,
+            "message": message,
+        },
+    )
+    return cursor.rowcount == 1
+
+
+def name_of_claim(conn: psycopg.Connection, warehouse: str, begin: str) -> str | None:
+    """The partner's name of the file whose claim begins so."""
+    row = conn.execute(
+        "select partner_name from inbound_file "
+        "where warehouse_id = %(warehouse)s and starts_with(claim_name, %(begin)s)",
+        {"warehouse": warehouse, "begin": begin},
+    ).fetchone()
+    return None if row is None else str(row[0])
 
 
 def known_claims(conn: psycopg.Connection, claims: list[str]) -> set[str]:

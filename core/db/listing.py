@@ -146,6 +146,9 @@ class FileFilter:
     direction: str | None = None
     warehouse: str | None = None
     statuses: list[str] | None = None
+    type: str | None = None
+    rejected: bool = False
+    """Only request files that their partner has rejected."""
     limit: int = 50
 
 
@@ -154,6 +157,8 @@ class FileRow:
     """A generic file in a list; `id` is our number of an inbound one, else its identifier."""
 
     direction: str
+    type: str
+    """REQUEST, DISPATCH (or what it was taken for) or ACKNOWLEDGEMENT."""
     id: int
     warehouse_id: str
     name: str
@@ -161,6 +166,8 @@ class FileRow:
     status_at: datetime
     batch_id: int | None
     byte_count: int | None
+    verdict: str | None
+    """Of a request file what the partner says of it, of an acknowledgement what it says."""
     reason: str | None
     sentence: str | None
 
@@ -168,34 +175,51 @@ class FileRow:
 def files(conn: psycopg.Connection, wanted: FileFilter) -> list[FileRow]:
     """Files of both directions, those that moved last first.
 
-    An outbound one is SEALED, PUBLISHED or TAKEN; an inbound one as its row says.
+    An outbound one is WAITING (an acknowledgement alone), SEALED, PUBLISHED or TAKEN, or
+    SET_ASIDE; an inbound one as its row says.
     """
     with conn.cursor(row_factory=class_row(FileRow)) as cursor:
         return cursor.execute(
             """
-            select direction, id, warehouse_id, name, status, status_at, batch_id, byte_count,
-                   reason, sentence
+            select direction, type, id, warehouse_id, name, status, status_at, batch_id,
+                   byte_count, verdict, reason, sentence
               from (
-                select 'OUT' as direction, id, warehouse_id, name,
+                select 'OUT' as direction, 'REQUEST' as type, id, warehouse_id, name,
                        case when published_at is null then 'SEALED'
                             when taken_at is null then 'PUBLISHED' else 'TAKEN' end as status,
                        coalesce(taken_at, published_at, sealed_at) as status_at,
-                       batch_id, byte_count, null as reason, null as sentence
+                       batch_id, byte_count, verdict, reason, sentence
                   from outbound_file
                 union all
-                select 'IN', id, warehouse_id, partner_name, status, status_at, batch_id,
-                       null, reason, sentence
+                select 'OUT', 'ACKNOWLEDGEMENT', id, warehouse_id,
+                       coalesce(name, '(of ' || file_name || ')'),
+                       case when set_aside_reason is not null then 'SET_ASIDE'
+                            when sealed_at is null then 'WAITING'
+                            when published_at is null then 'SEALED'
+                            when taken_at is null then 'PUBLISHED' else 'TAKEN' end,
+                       coalesce(taken_at, published_at, sealed_at, created_at),
+                       batch_id, byte_count, verdict, coalesce(set_aside_reason, reason), sentence
+                  from acknowledgement
+                union all
+                select 'IN', case when status in ('LOADED', 'ARCHIVED') and batch_id is null
+                                  then 'ACKNOWLEDGEMENT' else 'DISPATCH' end,
+                       id, warehouse_id, partner_name, status, status_at, batch_id,
+                       null, null, reason, sentence
                   from inbound_file) file
              where (%(direction)s::text is null or direction = %(direction)s)
+               and (%(type)s::text is null or type = %(type)s)
                and (%(warehouse)s::text is null or warehouse_id = %(warehouse)s)
                and (%(statuses)s::text[] is null or status = any(%(statuses)s))
+               and (not %(rejected)s or type = 'REQUEST' and verdict = 'REJECTED')
              order by status_at desc, id desc
              limit %(limit)s
             """,
             {
                 "direction": wanted.direction,
+                "type": wanted.type,
                 "warehouse": wanted.warehouse,
                 "statuses": wanted.statuses,
+                "rejected": wanted.rejected,
                 "limit": wanted.limit,
             },
         ).fetchall()

@@ -23,6 +23,9 @@ class WarehouseRow:
     file_sequence: int
     held_reason: str | None
     held_at: datetime | None
+    paused_at: datetime | None
+    paused_by: str | None
+    pause_reason: str | None
     products: int
 
 
@@ -44,6 +47,7 @@ def list_warehouses(conn: psycopg.Connection) -> list[WarehouseRow]:
         return cursor.execute(
             """
             select w.id, w.name, w.granularity, w.file_sequence, w.held_reason, w.held_at,
+                   w.paused_at, w.paused_by, w.pause_reason,
                    (select count(*) from product p where p.warehouse_id = w.id) as products
               from warehouse w order by w.id
             """
@@ -83,13 +87,17 @@ def change_warehouse(
     )
 
 
-def hold_warehouse(conn: psycopg.Connection, warehouse: str, reason: str) -> bool:
-    """Stop sealing and loading for a warehouse; False if it is held already, or is not there."""
+def pause_warehouse(conn: psycopg.Connection, warehouse: str, reason: str) -> bool:
+    """Stop batching, sealing and loading for a warehouse, in the name of who acts.
+
+    False if it is paused already, or is not there.
+    """
     return (
         conn.execute(
             """
-            update warehouse set held_reason = %(reason)s, held_at = now()
-             where id = %(id)s and held_reason is null
+            update warehouse
+               set paused_at = now(), paused_by = left(acting(), 200), pause_reason = %(reason)s
+             where id = %(id)s and paused_at is null
             """,
             {"id": warehouse, "reason": reason},
         ).rowcount
@@ -97,15 +105,15 @@ def hold_warehouse(conn: psycopg.Connection, warehouse: str, reason: str) -> boo
     )
 
 
-def release_warehouse(conn: psycopg.Connection, warehouse: str, prefix: str) -> bool:
-    """Go on with a warehouse whose reason begins so; False if it is held for another, or not."""
+def resume_warehouse(conn: psycopg.Connection, warehouse: str) -> bool:
+    """Go on with a warehouse; False if it is not paused."""
     return (
         conn.execute(
             """
-            update warehouse set held_reason = null, held_at = null
-             where id = %(id)s and starts_with(held_reason, %(prefix)s)
+            update warehouse set paused_at = null, paused_by = null, pause_reason = null
+             where id = %(id)s and paused_at is not null
             """,
-            {"id": warehouse, "prefix": prefix},
+            {"id": warehouse},
         ).rowcount
         == 1
     )

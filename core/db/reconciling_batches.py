@@ -16,15 +16,17 @@ if TYPE_CHECKING:
 
 
 class SentFile(NamedTuple):
-    """An outbound file as the database knows it, with the stage of its batch."""
+    """An outbound file, of a batch or an acknowledgement, as the database knows it."""
 
     name: str
-    batch: int
+    work: str
+    """Its name in `work` before it is published."""
     tree: UUID
     byte_count: int
     file_sha256: bytes
     published: bool
     stage_status: str
+    """Of its batch; an acknowledgement that was set aside is in Error, else In Progress."""
 
 
 def lock_batches(conn: psycopg.Connection, batches: list[int]) -> None:
@@ -106,39 +108,53 @@ def stage_unlike_details(conn: psycopg.Connection, among: list[int] | None) -> l
 
 
 def sequence_behind(conn: psycopg.Connection) -> list[tuple[str, int, int]]:
-    """(warehouse, counter, highest number of a file) where the counter is behind."""
+    """(warehouse, counter, highest number of a file) where a counter is behind."""
     return conn.execute(
         """
         select w.id, w.file_sequence, max(f.file_sequence)
           from warehouse w join outbound_file f on f.warehouse_id = w.id
          group by w.id
         having max(f.file_sequence) > w.file_sequence
+        union all
+        select w.id, w.acknowledgement_sequence, max(a.number)
+          from warehouse w join acknowledgement a on a.warehouse_id = w.id
+         group by w.id
+        having max(a.number) > w.acknowledgement_sequence
         """
     ).fetchall()
 
 
 def sent_files(conn: psycopg.Connection, warehouse: str) -> list[SentFile]:
-    """Every outbound file of a warehouse."""
+    """Every outbound file of a warehouse that was sealed."""
     rows = conn.execute(
         """
-        select f.name, f.batch_id, f.tree_id, f.byte_count, f.file_sha256,
+        select f.name, f.batch_id::text, f.tree_id, f.byte_count, f.file_sha256,
                f.published_at is not null, b.stage_status
           from outbound_file f join batch b on b.id = f.batch_id
          where f.warehouse_id = %(warehouse)s
+        union all
+        select name, 'acknowledgement-' || id, tree_id, byte_count, file_sha256,
+               published_at is not null,
+               case when set_aside_reason is null then 'In Progress' else 'Error' end
+          from acknowledgement
+         where warehouse_id = %(warehouse)s and sealed_at is not null
         """,
         {"warehouse": warehouse},
     ).fetchall()
     return [SentFile(*row) for row in rows]
 
 
-def unsealed(conn: psycopg.Connection, warehouse: str) -> set[int]:
-    """The request batches that were not sealed: `work` may have what an attempt left."""
+def unsealed(conn: psycopg.Connection, warehouse: str) -> set[str]:
+    """The names in `work` of what was not sealed: an attempt may have left a file there."""
     rows = conn.execute(
         """
-        select b.id from batch b
+        select b.id::text from batch b
          where b.warehouse_id = %(warehouse)s and b.direction = 'OUT'
            and (b.stage, b.stage_status) in (('Batch', 'Complete'), ('Extract/Load', 'Error'))
            and not exists (select from outbound_file f where f.batch_id = b.id)
+        union all
+        select 'acknowledgement-' || id from acknowledgement
+         where warehouse_id = %(warehouse)s and sealed_at is null
         """,
         {"warehouse": warehouse},
     ).fetchall()

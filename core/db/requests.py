@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg.rows import class_row
 
@@ -63,25 +63,38 @@ def drop_cancelled(conn: psycopg.Connection, batch: int) -> int:
 
 def requeue_held(conn: psycopg.Connection, batch: int, warehouse: str) -> int:
     """Give locked orders with an open hold back to the queue; how many."""
+    return _requeue(
+        conn,
+        batch,
+        warehouse,
+        """exists (select from order_hold h
+                    where h.order_id = d.order_id and h.released_at is null)""",
+    )
+
+
+def requeue(conn: psycopg.Connection, batch: int, warehouse: str) -> int:
+    """Give all locked orders back to the queue; how many."""
+    return _requeue(conn, batch, warehouse, "true")
+
+
+def _requeue(conn: psycopg.Connection, batch: int, warehouse: str, which: str) -> int:
     return conn.execute(
-        """
-        with held as (
+        f"""
+        with given as (
             delete from request_detail d
-             where d.batch_id = %(batch)s
-               and exists (select from order_hold h
-                            where h.order_id = d.order_id and h.released_at is null)
+             where d.batch_id = %(batch)s and {which}
             returning d.order_id, d.generation)
         insert into request_queue (warehouse_id, entered_at, order_id, generation,
                                    line_count, byte_count)
-        select s.warehouse_id, o.entered_at, h.order_id, h.generation, s.line_count, s.byte_count
-          from held h
-          join sales_order o on o.id = h.order_id
+        select s.warehouse_id, o.entered_at, g.order_id, g.generation, s.line_count, s.byte_count
+          from given g
+          join sales_order o on o.id = g.order_id
           join lateral (select * from request_size z
-                         where z.order_id = h.order_id and z.generation = h.generation
+                         where z.order_id = g.order_id and z.generation = g.generation
                            and z.warehouse_id = %(warehouse)s
                         -- An offset keeps it an order's own look: else all lines are summed up.
                         offset 0) s on true
-        """,
+        """.encode(),  # noqa: S608  # constants of ours
         {"batch": batch, "warehouse": warehouse},
     ).rowcount
 
@@ -107,27 +120,48 @@ def line_rows(conn: psycopg.Connection, batch: int, warehouse: str) -> list[tupl
     with conn.cursor(binary=True) as cursor:
         return cursor.execute(
             """
+            with line as materialized (
+                select d.sequence, o.currency, l.*
+                  from request_detail d
+                 cross join lateral (select * from sales_order where id = d.order_id offset 0) o
+                 cross join lateral (select * from request_line where order_id = d.order_id
+                                        and generation = d.generation
+                                        and warehouse_id = %(warehouse)s offset 0) l
+                 where d.batch_id = %(batch)s
+            )
             select l.order_id, l.id, l.product_code, p.description, l.quantity, l.unit_price::text,
-                   o.currency, l.serialised, l.attributes
-              from request_detail d
-              join sales_order o on o.id = d.order_id
-             cross join lateral (select * from request_line where order_id = d.order_id
-                                    and generation = d.generation
-                                    and warehouse_id = %(warehouse)s offset 0) l
-             cross join lateral (select * from product where code = l.product_code offset 0) p
-             where d.batch_id = %(batch)s
-             order by d.sequence, l.id
+                   l.currency, l.serialised, l.attributes
+              from line l join product p on p.code = l.product_code
+             order by l.sequence, l.id
             """,
             {"batch": batch, "warehouse": warehouse},
         ).fetchall()
 
 
+class ManifestLine(NamedTuple):
+    """A line in a manifest, which has its columns once and each line as an array."""
+
+    id: int
+    item: int | None
+    product: str
+    quantity: int
+    unit_price: str
+    serialised: bool
+    billable: bool
+    attributes: list[str]
+    shares: list[list[int]] | None
+    """[item, quantity] of each item in a merged line."""
+
+
 def manifest(file: OutboundFile, rows: list[tuple[Any, ...]]) -> dict[str, Any]:
     """The manifest of a file, of the rows that manifest_rows() gives: no personal data."""
-    orders: dict[int, dict[str, Any]] = {}
-    for order, generation, *line in rows:
-        entry = orders.setdefault(order, {"id": order, "generation": generation, "lines": []})
-        entry["lines"].append(dict(zip(MANIFEST_LINE, line, strict=True)))
+    orders: list[dict[str, Any]] = []
+    lines: list[tuple[Any, ...]] = []
+    for row in rows:
+        if not orders or orders[-1]["id"] != row[0]:
+            lines = []
+            orders.append({"id": row[0], "generation": row[1], "lines": lines})
+        lines.append(row[2:])
     return {
         "identifier": file.id,
         "batch": file.batch_id,
@@ -138,46 +172,34 @@ def manifest(file: OutboundFile, rows: list[tuple[Any, ...]]) -> dict[str, Any]:
         "payloadSha256": file.payload_sha256.hex(),
         "fileSha256": file.file_sha256.hex(),
         "byteCount": file.byte_count,
-        "orders": list(orders.values()),
+        "lineColumns": ManifestLine._fields,
+        "orders": orders,
     }
-
-
-MANIFEST_LINE = (
-    "id",
-    "item",
-    "product",
-    "quantity",
-    "unitPrice",
-    "serialised",
-    "billable",
-    "attributes",
-    "shares",
-)
 
 
 def manifest_rows(conn: psycopg.Connection, batch: int, warehouse: str) -> list[tuple[Any, ...]]:
     """What reconcile needs to know of each line sent, without personal data.
 
-    (order id, generation, line id, item number or None, product, quantity, price, serialised,
-    billable, attributes, [[item, quantity], ...] of a merged line or None)
+    (order id, generation, then the columns of a ManifestLine), an order's lines together.
     """
-    return conn.execute(
-        """
-        select d.order_id, d.generation, l.id, l.item_no, l.product_code, l.quantity,
-               l.unit_price::text, l.serialised, l.billable, l.attributes,
-               case when l.item_no is null then
-                   (select array_agg(array[s.item_no, s.quantity] order by s.item_no)
-                      from request_line_share s where s.line_id = l.id) end
-          from request_detail d
-         -- The offset keeps it a look through the index for each order, whatever the planner knows.
-         cross join lateral (select * from request_line where order_id = d.order_id
-                                and generation = d.generation
-                                and warehouse_id = %(warehouse)s offset 0) l
-         where d.batch_id = %(batch)s
-         order by d.sequence, l.id
-        """,
-        {"batch": batch, "warehouse": warehouse},
-    ).fetchall()
+    with conn.cursor(binary=True) as cursor:
+        return cursor.execute(
+            """
+            select d.order_id, d.generation, l.id, l.item_no, l.product_code, l.quantity,
+                   l.unit_price::text, l.serialised, l.billable, l.attributes,
+                   case when l.item_no is null then
+                       (select array_agg(array[s.item_no, s.quantity] order by s.item_no)
+                          from request_line_share s where s.line_id = l.id) end
+              from request_detail d
+             -- The offset keeps it an order's look through the index, whatever the planner knows.
+             cross join lateral (select * from request_line where order_id = d.order_id
+                                    and generation = d.generation
+                                    and warehouse_id = %(warehouse)s offset 0) l
+             where d.batch_id = %(batch)s
+             order by d.sequence, l.id
+            """,
+            {"batch": batch, "warehouse": warehouse},
+        ).fetchall()
 
 
 def next_identifier(conn: psycopg.Connection) -> int:

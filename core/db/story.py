@@ -47,7 +47,9 @@ PARTS = {
     "requests": """
         select b.id as batch, b.warehouse_id as warehouse, d.sequence, d.generation, b.stage,
                b.stage_status, b.stage_at, b.fraud_check_required, b.reason, b.sentence,
-               f.id as file_identifier, f.name as file, f.sealed_at, f.published_at, f.taken_at
+               f.id as file_identifier, f.name as file, f.sealed_at, f.published_at, f.taken_at,
+               f.resent, f.acknowledged_at, f.verdict, f.reason as verdict_reason,
+               f.sentence as verdict_sentence
           from request_detail d
           join batch b on b.id = d.batch_id
           left join outbound_file f on f.batch_id = b.id
@@ -80,7 +82,9 @@ PARTS = {
     "charges": """
         select line_id, dispatch_id, product_code, quantity, unit_price, amount, currency,
                charged_at
-          from charge where order_id = %(order)s order by charged_at, line_id
+          from charge
+         where line_id in (select id from request_line where order_id = %(order)s)
+         order by charged_at, line_id
     """,
 }
 

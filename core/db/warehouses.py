@@ -23,13 +23,15 @@ class Warehouse:
     granularity: str
     file_sequence: int
     held_reason: str | None
+    paused: bool
 
 
 def all_warehouses(conn: psycopg.Connection) -> list[Warehouse]:
     """Every warehouse, by id."""
     with conn.cursor(row_factory=class_row(Warehouse)) as cursor:
         return cursor.execute(
-            "select id, number, name, granularity, file_sequence, held_reason "
+            "select id, number, name, granularity, file_sequence, held_reason, "
+            "paused_at is not null as paused "
             "from warehouse order by id"
         ).fetchall()
 

@@ -4,7 +4,23 @@
 work, archive and quarantine one directory a warehouse. A partner sees its own `<warehouse>` alone.
 """
 
-from core.directory.inbound import Candidate, Inbound, partner_name
-from core.directory.outbound import Outbound, published_name, sequence_of
+from core.directory.inbound import Candidate, Inbound, partner_name, requeued_from
+from core.directory.outbound import (
+    Outbound,
+    acknowledgement_name,
+    acknowledgement_number,
+    published_name,
+    sequence_of,
+)
 
-__all__ = ["Candidate", "Inbound", "Outbound", "partner_name", "published_name", "sequence_of"]
+__all__ = [
+    "Candidate",
+    "Inbound",
+    "Outbound",
+    "acknowledgement_name",
+    "acknowledgement_number",
+    "partner_name",
+    "published_name",
+    "requeued_from",
+    "sequence_of",
+]

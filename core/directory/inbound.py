@@ -250,6 +250,12 @@ def requeued_name(claim: str) -> str:
     return f"requeued-{digest[0]}-{digest[1]}.{ending}"
 
 
+def requeued_from(name: str) -> str | None:
+    """How our name began of the file that was requeued under this name; None for any other."""
+    found = re.fullmatch(r"requeued-(\d{19}-[0-9a-f]{8})\.[a-z0-9]+", name)
+    return f"{found[1]}-" if found else None
+
+
 def _read_up_to(file: object, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_NAME = re.compile(r"order-request-(?P<warehouse>[A-Z0-9][A-Z0-9_-]*)-(?P<sequence>\d{8,})\.p7m")
+_NAME = re.compile(
+    r"(?P<kind>order-request|acknowledgement)-[A-Z0-9][A-Z0-9_-]*-(?P<number>\d{8,})\.p7m"
+)
 
 
 def published_name(warehouse: str, sequence: int) -> str:
@@ -24,14 +26,30 @@ def published_name(warehouse: str, sequence: int) -> str:
     return f"order-request-{warehouse}-{sequence:08}.p7m"
 
 
+def acknowledgement_name(warehouse: str, number: int) -> str:
+    """The name of an acknowledgement: acknowledgement-LONDON-00000042.p7m."""
+    return f"acknowledgement-{warehouse}-{number:08}.p7m"
+
+
 def sequence_of(name: str) -> int:
-    """The file sequence in a published name, 0 for any other name."""
+    """The file sequence in the published name of a request file, 0 for any other name."""
+    return _number(name, "order-request")
+
+
+def acknowledgement_number(name: str) -> int:
+    """The number in the published name of an acknowledgement, 0 for any other name."""
+    return _number(name, "acknowledgement")
+
+
+def _number(name: str, kind: str) -> int:
     found = _NAME.fullmatch(name)
-    return int(found["sequence"]) if found else 0
+    return int(found["number"]) if found and found["kind"] == kind else 0
 
 
 class Outbound:
-    """`out/`: what goes to the partners.
+    """`out/`: what goes to the partners: request files and acknowledgements.
+
+    In `work` a request file has the number of its batch, an acknowledgement a name that says so.
 
     Steps may be taken twice; after a crash at any point, taking them again finishes the work.
     """
@@ -46,8 +64,8 @@ class Outbound:
         """Where the partner takes its files."""
         return self.root / warehouse
 
-    def work(self, warehouse: str, batch: int) -> Path:
-        """The sealed file of a batch that is not published yet."""
+    def work(self, warehouse: str, batch: int | str) -> Path:
+        """The sealed file of a batch, or an acknowledgement, that is not published yet."""
         return self.root / "work" / warehouse / str(batch)
 
     def archived(self, warehouse: str, name: str) -> Path:
@@ -83,17 +101,17 @@ class Outbound:
                 durable.make_directory(directory)
                 self._lasting.add(directory)
 
-    def seal(self, warehouse: str, batch: int, data: bytes) -> None:
+    def seal(self, warehouse: str, batch: int | str, data: bytes) -> None:
         """Write a batch's file into `work`, to last, in place of what an attempt left there."""
         path = self.work(warehouse, batch)
         durable.create_anew(path, data)
         durable.sync_directory(path.parent)
 
-    def unseal(self, warehouse: str, batch: int) -> None:
+    def unseal(self, warehouse: str, batch: int | str) -> None:
         """Remove what an uncommitted attempt left of a batch that needs no file after all."""
         durable.unlink(self.work(warehouse, batch))
 
-    def sealed_data(self, warehouse: str, batch: int) -> bytes | None:
+    def sealed_data(self, warehouse: str, batch: int | str) -> bytes | None:
         """The bytes of the sealed file in `work`; None if it is not there."""
         try:
             return self.work(warehouse, batch).read_bytes()
@@ -104,16 +122,24 @@ class Outbound:
         """Whether the archive has a copy: it is made, to last, before a file is published."""
         return self.archived(warehouse, name).exists()
 
-    def reseal(self, warehouse: str, batch: int, other: int) -> None:
+    def reseal(self, warehouse: str, batch: int | str, other: int | str) -> None:
         """Give the sealed file of a batch to another batch as well, to last."""
         durable.link(self.work(warehouse, batch), self.work(warehouse, other))
         durable.sync_directory(self.work(warehouse, other).parent)
 
+    def copy_of(self, warehouse: str, name: str) -> bytes | None:
+        """The archive's copy of a file; None if it is not there."""
+        try:
+            return self.archived(warehouse, name).read_bytes()
+        except FileNotFoundError:
+            return None
+
     def drop_copy(self, warehouse: str, name: str) -> None:
-        """Remove the archive's copy of a file that was never published."""
+        """Remove the archive's copy of a file that was never published, and its manifest."""
+        durable.unlink(self.archived(warehouse, f"{name}.json"))
         durable.unlink(self.archived(warehouse, name))
 
-    def publish(self, warehouse: str, batch: int, name: str, manifest: bytes) -> bool:
+    def publish(self, warehouse: str, batch: int | str, name: str, manifest: bytes) -> bool:
         """Put copy and manifest into the archive, then the file into the outbox, each to last.
 
         False says that the file is not in `work` any more: an earlier attempt has published it.
@@ -122,6 +148,10 @@ class Outbound:
         archived = self.archived(warehouse, name)
         try:
             durable.link(work, archived)
+        except FileExistsError:
+            # Sent again: the copy of the first time stays, of the same bytes in a file of its own.
+            if archived.read_bytes() != work.read_bytes():
+                raise
         except FileNotFoundError:
             # The rename of an earlier attempt may not have been synced before it ended.
             durable.sync_directory(self.outbox(warehouse))
@@ -137,13 +167,18 @@ class Outbound:
         return _names(self.outbox(warehouse))
 
     def in_work(self, warehouse: str) -> set[str]:
-        """The names that lie in `work` now: batch ids."""
+        """The names that lie in `work` now."""
         return _names(self.root / "work" / warehouse)
 
     def highest_sequence(self, warehouse: str) -> int:
         """The highest file sequence that the archive has a manifest of, 0 if it has none."""
         names = _names(self.root / "archive" / warehouse)
         return max((sequence_of(n.removesuffix(".json")) for n in names), default=0)
+
+    def highest_acknowledgement(self, warehouse: str) -> int:
+        """The highest number of an acknowledgement in the archive, 0 if there is none."""
+        names = _names(self.root / "archive" / warehouse)
+        return max((acknowledgement_number(n.removesuffix(".json")) for n in names), default=0)
 
     def manifests(self, warehouse: str, *, above: int = 0) -> Iterator[bytes]:
         """The manifests of the files with a sequence above the given one, in their order."""

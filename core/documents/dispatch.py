@@ -57,9 +57,9 @@ class DispatchLineRow(NamedTuple):
     status: str
     quantity: int
     reason: str | None
-    serials: list[str | None] | None
-    imeis: list[str | None] | None
-    iccids: list[str | None] | None
+    serials: Sequence[str | None] | None
+    imeis: Sequence[str | None] | None
+    iccids: Sequence[str | None] | None
     extras: str | None
     unit_count: int
     captured: list[str]  # the attributes that every unit carries
@@ -100,7 +100,11 @@ def read_dispatch(payload: bytes, warehouse: str) -> DispatchDocument:
     Raises Reject with, in this order: NOT_JSON, WRONG_INTERFACE, SCHEMA_INVALID (a date that does
     not exist too), WRONG_WAREHOUSE, COUNT_MISMATCH. No sentence holds a value of the file.
     """
-    document = parse(payload)
+    return dispatch_document(parse(payload), warehouse)
+
+
+def dispatch_document(document: Any, warehouse: str) -> DispatchDocument:
+    """As read_dispatch(), of what was parsed already; the document is used up."""
     _check_interface(document)
     validate_dispatch(document)
     house = document["wareHouse"]
@@ -149,25 +153,14 @@ def _rows(records: Iterable[dict[str, Any]]) -> tuple[list[DetailRow], list[Disp
         for line_no, line in enumerate(record.get("lines", ()), 1):
             # JSON Schema takes 1.0 for an integer (2020-12 core, section 6.3); a column does not.
             quantity = line["quantity"] = int(line["quantity"])
-            units = line.get("units", ())
-            columns = _columns(units) if units else {}
+            serials, imeis, iccids, extras, count, names, fault = _units(line.get("units"))
             rows.append(
                 DispatchLineRow(
-                    sequence,
-                    line_no,
-                    line["id"],
-                    line["status"],
-                    quantity,
-                    line.get("reason") or None,
-                    _numbers(columns.get("serialNumber")),
-                    imeis := _numbers(columns.get("imei")),
-                    _numbers(columns.get("iccid")),
-                    None if columns.keys() <= _SERIALS else _extras(units),
-                    len(units),
-                    captured[tuple([name for name, column in columns.items() if all(column)])],
-                    None if imeis is None or _all_imeis(imeis) else Reason.IMEI_INVALID.value,
+                    sequence, line_no, line["id"], line["status"], quantity,
+                    line.get("reason") or None, serials, imeis, iccids, extras, count,
+                    captured[names], fault,
                 )
-            )
+            )  # fmt: skip
         errors = record.get("errors")
         details.append(
             DetailRow(
@@ -185,18 +178,40 @@ def _rows(records: Iterable[dict[str, Any]]) -> tuple[list[DetailRow], list[Disp
     return details, rows
 
 
+_Numbers = Sequence[str | None] | None
+
+
+def _units(
+    units: Sequence[dict[str, str]] | None,
+) -> tuple[_Numbers, _Numbers, _Numbers, str | None, int, tuple[str, ...], str | None]:
+    """What a line's units make of its row: see DispatchLineRow, from serials to fault."""
+    if not units:
+        return None, None, None, None, 0, (), None
+    columns = _columns(units)
+    imeis = _numbers(columns.get("imei"))
+    return (
+        _numbers(columns.get("serialNumber")),
+        imeis,
+        _numbers(columns.get("iccid")),
+        None if columns.keys() <= _SERIALS else _extras(units),
+        len(units),
+        tuple([name for name, column in columns.items() if all(column)]),
+        None if imeis is None or _all_imeis(imeis) else Reason.IMEI_INVALID.value,
+    )
+
+
 def _columns(units: Sequence[dict[str, str]]) -> dict[str, list[str]]:
     """What the units carry by name, with one normalised value a unit, "" where it has none."""
-    names: Iterable[str] = units[0]
-    if len(units) > 1:
-        names = {name for unit in units for name in unit}
+    if len(units) == 1:
+        return {name: [normalise(value)] for name, value in units[0].items()}
+    names = {name for unit in units for name in unit}
     return {name: [normalise(unit.get(name, "")) for unit in units] for name in names}
 
 
-def _numbers(column: list[str] | None) -> list[str | None] | None:
+def _numbers(column: list[str] | None) -> _Numbers:
     if column is None or not any(column):
         return None
-    return [value or None for value in column]
+    return column if all(column) else [value or None for value in column]
 
 
 class _Captured(dict[tuple[str, ...], list[str]]):
@@ -230,10 +245,16 @@ def _digest(record: dict[str, Any]) -> bytes:
         if len(line.get("units", ())) > 1:
             line["units"].sort(key=_sorted_dump)
     if len(lines) > 1:
-        lines.sort(key=_sorted_dump)
+        # Nearly always the ids alone tell the lines apart, and a dump of each is spared.
+        alike = len({line["id"] for line in lines}) < len(lines)
+        lines.sort(key=_sorted_dump if alike else _id)
     if "trackingNumbers" in record:
         record["trackingNumbers"] = sorted(record["trackingNumbers"])
     return hashlib.sha256(_sorted_dump(record)).digest()
+
+
+def _id(line: dict[str, Any]) -> Any:
+    return line["id"]
 
 
 def _sorted_dump(value: object) -> bytes:

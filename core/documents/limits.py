@@ -59,6 +59,11 @@ ERRORS_MAX: Final = 100
 ERROR_ID_LENGTH: Final = 100
 ERROR_MESSAGE_LENGTH: Final = 1_000
 
+# An acknowledgement.
+CODE_LENGTH: Final = 64
+FILE_NAME_LENGTH: Final = 64
+SHA256_LENGTH: Final = 64
+
 # The same syntax and meaning in JSON Schema, in Python's re and in PostgreSQL's `~`, but for a
 # newline at the end, which Python's `$` lets pass: there use re.fullmatch.
 ID_PATTERN: Final = r"^([1-9][0-9]{0,17}|[1-8][0-9]{18})$"
@@ -69,3 +74,6 @@ UNIT_PRICE_PATTERN: Final = r"^(0|[1-9][0-9]{0,11})(\.[0-9]{1,10})?$"
 DISPATCH_ID_PATTERN: Final = r"^[\x21-\x7e]+$"
 ATTRIBUTE_NAME_PATTERN: Final = r"^[a-z][A-Za-z0-9]{0,39}$"
 EXTERNAL_FILE_NAME_PATTERN: Final = r"^([a-zA-Z0-9._-])+$"
+CODE_PATTERN: Final = r"^[A-Z][A-Z0-9_]*$"
+FILE_NAME_PATTERN: Final = r"^[A-Za-z0-9._-]*$"
+SHA256_PATTERN: Final = r"^[0-9a-f]{64}$"

@@ -180,3 +180,4 @@ _BOUNDS: Final = {
 
 REQUEST: Final = Schema("order-request")
 DISPATCH: Final = Schema("order-dispatch")
+ACKNOWLEDGEMENT: Final = Schema("acknowledgement")

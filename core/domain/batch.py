@@ -32,7 +32,7 @@ BATCHED = Stage("Batch", "Complete")
 SEALED = Stage("Extract/Load", "In Progress")
 """A request batch whose file is in `work` and not yet published."""
 PUBLISHED = Stage("Extract/Load", "Complete")
-"""A request batch whose file the partner can take, or that was empty."""
+"""A request batch whose file the partner can take, or that was empty or withdrawn."""
 LOADED = PUBLISHED
 """A dispatch batch that awaits the Dispatch job."""
 SET_ASIDE = Stage("Extract/Load", "Error")
@@ -45,12 +45,13 @@ LEGAL_MOVES: dict[BatchType, frozenset[tuple[Stage | None, Stage]]] = {
         {
             (None, BATCHED),
             (BATCHED, SEALED),
-            (BATCHED, PUBLISHED),  # nothing was left in it
+            (BATCHED, PUBLISHED),  # nothing was left in it, or it was withdrawn
             (BATCHED, SET_ASIDE),
             (SEALED, PUBLISHED),
             (SEALED, SET_ASIDE),
             (SET_ASIDE, BATCHED),  # reprocess
             (SET_ASIDE, SEALED),
+            (PUBLISHED, SEALED),  # its file is sent again
             (None, PUBLISHED),  # adopted: the database had lost it
         },
     ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from core.errors import Reason
 
@@ -16,8 +17,7 @@ WHOLE_ORDER = {"REJECTED": "REJECTED", "FRAUD_REJECTED": "REJECTED", "CANCELLED"
 """The record statuses that may stand without lines, and what they make of each open line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """What a record says of one request line."""
 
     line_no: int
@@ -31,8 +31,7 @@ class Claim:
     """A reason code that Load found in the units themselves."""
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One entry of a dispatch file's orders[]."""
 
     sequence: int
@@ -43,8 +42,7 @@ class Record:
     claims: Sequence[Claim]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A request line as it stands under the order's lock."""
 
     line_id: int
@@ -122,7 +120,8 @@ def judge(
             mine = _lines_of(record, warehouse, orders, by_order)
             uses, implied = _uses(record, mine, by_id, left, warehouse)
             carried = numbers.get(record.sequence, ())
-            _check_numbers(carried, holders)
+            if carried:
+                _check_numbers(carried, holders)
         except _Refused as refusal:
             verdicts.refused.append(Refusal(record.sequence, refusal.reason, refusal.sentence))
             continue
@@ -171,14 +170,14 @@ def _uses(
     by_id: Mapping[int, Line],
     left: Mapping[int, int],
     warehouse: str,
-) -> tuple[Counter[int], list[tuple[int, int, int, str, int]]]:
+) -> tuple[dict[int, int], list[tuple[int, int, int, str, int]]]:
     """What the record takes of each line, with the lines that a whole-order status implies."""
     if not record.claims:
         return _whole_order(record, mine, left)
     meant = WHOLE_ORDER.get(record.status)
     named: set[tuple[int | None, str]] = set()
-    uses: Counter[int] = Counter()
-    waiting: Counter[int] = Counter()
+    uses: dict[int, int] = {}
+    asked: dict[int, int] = {}
     for claim in record.claims:
         line = _line(claim, record, by_id, warehouse)
         if (claim.line_id, claim.status) in named:
@@ -195,15 +194,17 @@ def _uses(
             )
         if left[line.line_id] == 0:
             raise _Refused(Reason.LINE_CLOSED, f"line {line.line_id} has nothing open any more")
-        (waiting if claim.status == "BACK_ORDERED" else uses)[line.line_id] += claim.quantity
+        asked[line.line_id] = asked.get(line.line_id, 0) + claim.quantity
+        # What is back-ordered stays open.
+        if claim.status != "BACK_ORDERED":
+            uses[line.line_id] = uses.get(line.line_id, 0) + claim.quantity
         if claim.status == "DISPATCHED":
             _check_units(claim, line)
-    for line_id in uses.keys() | waiting.keys():
-        asked = uses[line_id] + waiting[line_id]
-        if asked > left[line_id]:
+    for line_id, quantity in asked.items():
+        if quantity > left[line_id]:
             raise _Refused(
                 Reason.OVER_DISPATCHED,
-                f"line {line_id} has {left[line_id]} open, the record answers for {asked}",
+                f"line {line_id} has {left[line_id]} open, the record answers for {quantity}",
             )
     return uses, []
 
@@ -212,7 +213,7 @@ def _whole_order(
     record: Record,
     mine: Sequence[Line],
     left: Mapping[int, int],
-) -> tuple[Counter[int], list[tuple[int, int, int, str, int]]]:
+) -> tuple[dict[int, int], list[tuple[int, int, int, str, int]]]:
     status = WHOLE_ORDER[record.status]
     still = [line for line in mine if left[line.line_id] > 0]
     if not still:
@@ -223,7 +224,7 @@ def _whole_order(
         (record.sequence, -number, line.line_id, status, left[line.line_id])
         for number, line in enumerate(still)
     ]
-    return Counter({line_id: quantity for _, _, line_id, _, quantity in implied}), implied
+    return {line_id: quantity for _, _, line_id, _, quantity in implied}, implied
 
 
 def _line(claim: Claim, record: Record, by_id: Mapping[int, Line], warehouse: str) -> Line:

@@ -57,6 +57,8 @@ class GenerateLimits:
     """How much one unit of generation takes, and what one order may ask for."""
 
     orders: int
+    units: int
+    """Of all its orders together, each of which may be a request line; one order always fits."""
     units_per_order: int
 
 

@@ -12,8 +12,10 @@ import pytest
 
 from console.main import main
 from tests.daemons.conftest import catalogue
+from tests.daemons.depot import Depot, make_keys
 from tests.daemons.desk import Desk
 from tests.postgres import Database
+from tests.site import Site
 
 
 @dataclass(frozen=True)
@@ -73,3 +75,31 @@ def console(tmp_path: Path, database: Database, capsys: pytest.CaptureFixture[st
     console.capture = capsys
     catalogue(console)
     return console
+
+
+class Counter(Depot, Console):
+    """The same with trees and keys, so that files go and come."""
+
+    @property
+    def properties_file(self) -> Path:
+        """With the settings of the test."""
+        path = Site.properties_file.fget(self)  # type: ignore[attr-defined]
+        assert isinstance(path, Path)
+        return path
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everybody's keys, made once."""
+    return make_keys(tmp_path_factory.mktemp("keys"))
+
+
+@pytest.fixture
+def counter(
+    tmp_path: Path, database: Database, keys: Path, capsys: pytest.CaptureFixture[str]
+) -> Counter:
+    """An installation whose files the verbs of the console meet."""
+    counter = Counter(tmp_path, database, keys)
+    counter.capture = capsys
+    catalogue(counter)
+    return counter

@@ -72,7 +72,9 @@ def test_exit_codes(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
         f"{wrong}:1",
         f"{wrong}:2",
     ]
-    console.owner.execute("delete from schema_migration where number = 6")
+    console.owner.execute(
+        "delete from schema_migration where number = (select max(number) from schema_migration)"
+    )
     ended = console.call("order", "list")
     assert (ended.code, "run cmp-orders db migrate" in ended.err) == (75, True)
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
@@ -117,17 +119,18 @@ def test_start_is_fast() -> None:
 
 
 def test_warehouses_and_products(console: Console) -> None:
-    """Warehouses are added, changed, held and released; products are imported, changed, refused."""
+    """Warehouses are added, changed, paused and resumed; products imported, changed, refused."""
     assert console.call("warehouse", "add", "YORK", "--name", "York").code == 0
     assert console.call("warehouse", "add", "YORK", "--name", "York").code == 1
     assert console.call("warehouse", "add", "york", "--name", "York").code == 2
     assert console.call("warehouse", "set", "YORK", "--granularity", "UNIT").code == 0
-    assert console.call("warehouse", "set", "YORK", "--hold", "stocktaking").code == 0
-    assert console.call("warehouse", "set", "YORK", "--hold", "again").code == 1
+    assert console.call("warehouse", "pause", "YORK", "--reason", "stocktaking").code == 0
+    assert console.call("warehouse", "pause", "YORK", "--reason", "again").code == 1
     [york] = [w for w in console.call("warehouse", "list", "--json").json if w["id"] == "YORK"]
-    assert (york["granularity"], york["held_reason"]) == ("UNIT", "OPERATOR: stocktaking")
-    assert console.call("warehouse", "set", "YORK", "--release").code == 0
-    assert console.call("warehouse", "set", "YORK", "--release").code == 1
+    assert (york["granularity"], york["pause_reason"]) == ("UNIT", "stocktaking")
+    assert york["paused_by"].startswith("console ")
+    assert console.call("warehouse", "resume", "YORK").code == 0
+    assert console.call("warehouse", "resume", "YORK").code == 1
     assert console.call("warehouse", "set", "NOWHERE", "--name", "x").code == 1
     path = console.root / "products.csv"
     path.write_text(
@@ -161,5 +164,7 @@ def test_db_verbs(console: Console) -> None:
     assert console.call("db", "status").code == 0
     ended = console.call("db", "migrate", "--user", "postgres", "--json")
     assert (ended.code, ended.json) == (0, {"applied": []})
-    console.owner.execute("delete from schema_migration where number = 6")
+    console.owner.execute(
+        "delete from schema_migration where number = (select max(number) from schema_migration)"
+    )
     assert console.call("db", "status").code == 1

@@ -173,14 +173,7 @@ def test_a_cancellation_waits_for_generation(console: Console) -> None:
         ids = generation.claim(generating, 10)
         thread.start()
         _waiting(console, "console %")
-        for step in (
-            generation.insert_lines,
-            generation.insert_shares,
-            generation.open_items,
-            generation.finish,
-            generation.enqueue,
-        ):
-            step(generating, ids)
+        generation.generate(generating, ids)
     thread.join()
     assert ended[0].code == 0
     assert _counters(console) == [(0, 0, 3)]

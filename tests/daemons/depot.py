@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from core import config, envelope
 from core.directory import Inbound, Outbound
 from core.envelope import Profile
-from daemons.extract_to_generic import Extract, Watch
+from daemons.extract_to_generic import Acknowledge, Extract, Watch
 from daemons.load_from_generic import Load
 from tests.daemons.desk import Desk, drained, line, record
 
@@ -69,6 +69,11 @@ class Depot(Desk):
         """Seal and publish whatever is batched; how many units of work."""
         return drained(self.extractor(), self.conn("extract_to_generic"))
 
+    def acknowledge(self) -> int:
+        """Seal and publish whatever acknowledgement waits; how many units of work."""
+        duty = Acknowledge(self.properties, self.outbound, self.keyring)
+        return drained(duty, self.conn("extract_to_generic"))
+
     def watch(self) -> None:
         """One look at the outbound directories."""
         Watch(self.outbound)(self.conn("extract_to_generic"))
@@ -94,6 +99,14 @@ class Depot(Desk):
             )
             found.append(json.loads(opened.payload))
         return found
+
+    def told(self, warehouse: str = "LONDON") -> list[tuple[str, str, str | None]]:
+        """(file, verdict, reason) of the acknowledgements in a warehouse's directory, by name."""
+        return [
+            (one["file"]["name"], one["verdict"], one.get("reason"))
+            for one in self.sent(warehouse)
+            if one["interfaceType"] == "Acknowledgement"
+        ]
 
     def keyring_of(self, who: str) -> Keyring:
         """The partner's or the stranger's keys."""
@@ -159,6 +172,24 @@ def document(*records: dict[str, Any], warehouse: str = "LONDON", **more: Any) -
         **more,
     }
     return json.dumps({name: value for name, value in whole.items() if value is not None}).encode()
+
+
+def partner_acknowledgement(file: dict[str, Any], verdict: str = "ACCEPTED", **more: Any) -> bytes:
+    """What a partner says of a file of ours; `more` replaces properties of the top."""
+    whole = {
+        "identifier": 1,
+        "version": "1.0",
+        "interfaceCategory": "Sales Order",
+        "interfaceType": "Acknowledgement",
+        "wareHouse": {"id": "LONDON"},
+        "acknowledgementDateTime": "2026-03-01T12:00:00Z",
+        "file": {"interfaceType": "Sales Order Request", **file},
+        "verdict": verdict,
+        "recordCount": 0,
+        "records": [],
+        **more,
+    }
+    return json.dumps(whole).encode()
 
 
 GOOD = document(record(1, "D1", line(1, 1)))

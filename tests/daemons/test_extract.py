@@ -205,9 +205,11 @@ def test_copy_and_manifest_stay(depot: Depot) -> None:
     (line,) = depot.lines(order)
     assert manifest["orders"] == [
         {"id": order, "generation": 1, "lines": [
-            {"id": line, "item": None, "product": "ROUTER", "quantity": 3, "unitPrice": "80",
-             "serialised": True, "billable": True, "attributes": ["serialNumber"],
-             "shares": [[1, 2], [2, 1]]}]}
+            [line, None, "ROUTER", 3, "80", True, True, ["serialNumber"], [[1, 2], [2, 1]]]]}
+    ]  # fmt: skip
+    assert manifest["lineColumns"] == [
+        "id", "item", "product", "quantity", "unit_price", "serialised", "billable", "attributes",
+        "shares",
     ]  # fmt: skip
     assert (manifest["batch"], manifest["fileSequence"]) == (batch, 1)
     assert manifest["tree"] == str(depot.outbound.tree_id())

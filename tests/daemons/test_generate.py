@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
+import psycopg
 import pytest
 from hypothesis import given, settings
 
@@ -219,11 +220,40 @@ def test_oldest_first_and_a_bounded_unit(desk: Desk) -> None:
     with conn.transaction(force_rollback=True), other.transaction(force_rollback=True):
         assert generation.claim(conn, 2) == [orders[1], orders[2]]
         assert generation.claim(other, 2) == [orders[0]]
-    limits = GenerateLimits(1, 1)
+    limits = GenerateLimits(1, 1, 1)
     with conn.transaction(force_rollback=True):
         ids = generation.claim(conn, limits.orders)
         assert ids == [orders[1]]
-        assert generation.judge(conn, ids, limits) == []
+        assert generation.judge(conn, ids, limits) == (ids, [])
+
+
+@pytest.mark.parametrize("change", ["warehouse_id = 'LEEDS'", "serialised = true", None])
+def test_generation_sees_one_moment(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, change: str | None
+) -> None:
+    """A catalogue that changes in the middle of a unit changes nothing of it: all that is owed is
+    requested as it was judged.
+    """
+    order = desk.order(("ROUTER", 1, "1"), ("ROUTER", 2, "1"), ("CASE", 1, "1"))
+    shares = generation.insert_shares
+
+    def changed_meanwhile(conn: psycopg.Connection, ids: list[int]) -> None:
+        if change is None:
+            desk.owner.execute("update warehouse set granularity = 'ITEM' where id = 'BELFAST'")
+        else:
+            desk.owner.execute(f"update product set {change} where code = 'ROUTER'".encode())  # noqa: S608
+        shares(conn, ids)
+
+    monkeypatch.setattr(generation, "insert_shares", changed_meanwhile)
+    desk.generate()
+    assert lines_of(desk, order) == [
+        ("BELFAST", None, "ROUTER", 3, "1"),
+        ("LONDON", 3, "CASE", 1, "1"),
+    ]
+    assert desk.rows("select item_no, quantity from request_line_share order by 1") == [
+        (1, 1), (2, 2),
+    ]  # fmt: skip
+    assert desk.value("select count(*) from order_item where open_quantity <> quantity") == 0
 
 
 def test_two_generators_share_the_work(desk: Desk) -> None:
@@ -236,7 +266,7 @@ def test_two_generators_share_the_work(desk: Desk) -> None:
         for _ in range(2)
     ]
     for unit, _ in pairs:
-        unit._limits = GenerateLimits(7, 10)  # noqa: SLF001  # many small units, so that they meet
+        unit._limits = GenerateLimits(7, 1000, 10)  # noqa: SLF001  # many small units, so that they meet
     done: list[int] = []
     threads = [
         threading.Thread(target=lambda unit, conn: done.append(drained(unit, conn)), args=pair)

@@ -170,6 +170,21 @@ def test_a_warehouse_in_trouble_delays_itself_alone(depot: Depot) -> None:
     ]
 
 
+def test_an_inbox_that_cannot_be_listed_delays_itself_alone(depot: Depot) -> None:
+    """A warehouse whose inbox is no directory rests, the others are loaded; then it is as well."""
+    inbox = depot.inbound.inbox("LONDON")
+    kept = inbox.rename(depot.root / "kept")
+    inbox.write_bytes(b"")
+    for warehouse in ("LEEDS", "BELFAST"):
+        depot.drop(warehouse, depot.sealed(document(warehouse=warehouse)))
+    assert depot.take_up() == 2
+    inbox.unlink()
+    kept.rename(inbox)
+    depot.drop("LONDON", depot.sealed(document()))
+    assert depot.take_up() == 1
+    assert depot.value("select count(*) from inbound_file where status = 'ARCHIVED'") == 3
+
+
 def test_a_fault_of_ours_sets_one_file_aside(depot: Depot) -> None:
     """A file whose loading fails by our fault is quarantined as INTERNAL_ERROR; the next is
     loaded.

@@ -1,7 +1,12 @@
 -- Warehouses and products: the master data that the console and CMP keep, and the daemons read.
 
+-- What identifies something compares byte by byte, whatever language the database was made for: that
+-- is quick, and an upgrade of the system's language rules cannot put an index out of order.
+create domain warehouse_code as text collate "C" check (value ~ '^[A-Z0-9][A-Z0-9_-]{0,31}$');
+create domain product_code as text collate "C" check (char_length(value) between 1 and 64);
+
 create table warehouse (
-    id text primary key check (id ~ '^[A-Z0-9][A-Z0-9_-]{0,31}$'),
+    id warehouse_code primary key,
     -- A small number beside the name, since advisory locks take integers.
     number integer generated always as identity unique,
     name text not null check (char_length(name) between 1 and 200),
@@ -24,9 +29,9 @@ language sql immutable strict parallel safe as $$
 $$;
 
 create table product (
-    code text primary key check (char_length(code) between 1 and 64),
+    code product_code primary key,
     description text not null check (char_length(description) between 1 and 200),
-    warehouse_id text references warehouse,
+    warehouse_id warehouse_code references warehouse,
     serialised boolean not null default false,
     billable boolean not null default true,
     -- The names of what the warehouse must capture for each unit: serialNumber, imei, iccid, ...

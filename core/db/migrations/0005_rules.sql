@@ -99,6 +99,19 @@ create trigger order_item_changed
     before update of order_id, item_no, product_code, quantity, unit_price, warehouse_id on order_item
     for each row execute function order_item_row_fixed();
 
+create function request_line_removed() returns trigger
+language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+    if exists (select from removed_row r join dispatched_unit u on u.line_id = r.id)
+       or exists (select from removed_row r join charge c on c.line_id = r.id) then
+        raise exception 'a request line stays as long as a unit or a charge names it'
+            using errcode = 'foreign_key_violation', constraint = 'request_line_named';
+    end if;
+    return null;
+end $$;
+create trigger request_line_removed after delete on request_line
+    referencing old table as removed_row for each statement execute function request_line_removed();
+
 create function batch_moved() returns trigger
 language plpgsql security definer set search_path = public, pg_temp as $$
 begin

@@ -22,7 +22,7 @@ end $$;
 
 revoke all on all functions in schema public from public;
 grant execute on function acting(), notify_guarded(text), each_within(text[], integer),
-    are_attribute_names(text[]) to public;
+    are_attribute_names(text[]), line_bytes(text, text, text[]), order_bytes(sales_order) to public;
 
 grant select on warehouse, product, schema_migration, request_size to
     sales_order_request_extract, sales_order_extract_to_generic, sales_order_load_from_generic,

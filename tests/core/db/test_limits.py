@@ -246,9 +246,7 @@ def test_whatever_is_let_in_can_be_sent(
         conn.execute("insert into warehouse (id, name) values ('ODD', %s)", (name,))
         shared.product(**product, warehouse="ODD", serialised=True)
         number = shared.order((product["code"], quantity, price), **order)
-        generation.insert_lines(conn, [number])
-        generation.finish(conn, [number])
-        generation.enqueue(conn, [number])
+        generation.generate(conn, [number])
         bound = shared.value("select byte_count from request_queue where order_id = %s", number)
         batch = batching.insert_batch(conn, "ODD", fraud_check=fraud)
         assert batching.fill(conn, batch, "ODD", BatchLimits(10, 10, 10)) == 1
@@ -260,4 +258,4 @@ def test_whatever_is_let_in_can_be_sent(
         # A control character may take six bytes; of all else the queue's reckoning is a bound.
         assert bound >= len(payload) - len(name.encode()) * 6 - 500
     with conn.transaction(force_rollback=True):
-        assert generation.judge(conn, [], GenerateLimits(1, 1)) == []
+        assert generation.judge(conn, [], GenerateLimits(1, 1, 1)) == ([], [])

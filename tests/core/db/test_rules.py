@@ -317,6 +317,17 @@ def test_a_charge_is_made_once(conn: psycopg.Connection, line: int) -> None:
     assert refusal(conn, CHARGE, "D1", line, 1, 2, "1.5", "3") == ""
 
 
+def test_a_line_stays_while_it_is_named(conn: psycopg.Connection, line: int) -> None:
+    """Whoever deletes: a request line stays as long as a unit or a charge names it, others go."""
+    conn.execute("delete from request_line_share where line_id = %s", (line,))
+    delete = "delete from request_line where id = %s"
+    assert refusal(conn, delete, line) == ""
+    for statement, values in ((UNIT, unit(line, 1)), (CHARGE, ("D1", line, 0, 2, "1.5", "3"))):
+        with conn.transaction(force_rollback=True):
+            conn.execute(statement, values)
+            assert refusal(conn, delete, line) == "request_line_named"
+
+
 @pytest.mark.parametrize("amount", ["2.9999999999", "3.0000000001", "0", "-3", "NaN"])
 def test_a_charge_is_exact(conn: psycopg.Connection, line: int, amount: str) -> None:
     """The amount of a charge is quantity times price and nothing else, to the last digit."""

@@ -8,13 +8,17 @@ from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 
-from core.documents.validation import DISPATCH, REQUEST, Schema
+from core.documents.validation import ACKNOWLEDGEMENT, DISPATCH, REQUEST, Schema
 
-SCHEMAS = {"order-request": REQUEST, "order-dispatch": DISPATCH}
+SCHEMAS = {
+    "order-request": REQUEST,
+    "order-dispatch": DISPATCH,
+    "acknowledgement": ACKNOWLEDGEMENT,
+}
 
 
 def example_names(kind: str = "") -> list[str]:
-    """The names of the published examples of one kind of file, or of both."""
+    """The names of the published examples of one kind of file, or of all."""
     folder = resources.files("schemas").joinpath("examples")
     return sorted(entry.name for entry in folder.iterdir() if entry.name.startswith(kind))
 

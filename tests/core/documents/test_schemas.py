@@ -8,16 +8,20 @@ from typing import Any
 import jsonschema
 import pytest
 
-from core.documents import limits
+from core.documents import acknowledgement, limits
 from core.documents.dispatch import CATEGORY, TYPE, VERSION
 from core.documents.request import ACTION
 from core.documents.request import TYPE as REQUEST_TYPE
 from core.documents.request import VERSION as REQUEST_VERSION
-from core.documents.validation import DISPATCH, REQUEST, Schema
+from core.documents.validation import ACKNOWLEDGEMENT, DISPATCH, REQUEST, Schema
 
 from .samples import example, example_names, schema_of, subschemas
 
-BOTH = pytest.mark.parametrize("schema", [REQUEST, DISPATCH], ids=["request", "dispatch"])
+EACH = pytest.mark.parametrize(
+    "schema",
+    [REQUEST, DISPATCH, ACKNOWLEDGEMENT],
+    ids=["request", "dispatch", "acknowledgement"],
+)
 NUMBERS = {
     "minimum",
     "maximum",
@@ -99,7 +103,32 @@ DISPATCH_LIMITS: dict[str, dict[str, int]] = COMMON | {
     "error.id": _text(limits.ERROR_ID_LENGTH, 0),
     "error.errorMessage": _text(limits.ERROR_MESSAGE_LENGTH, 0),
 }
+ACKNOWLEDGEMENT_LIMITS: dict[str, dict[str, int]] = {
+    **{name: COMMON[name] for name in ("interfaceCategory", "interfaceType", "id", "dateTime")},
+    "identifier": _number(limits.ID_MAX, limits.ID_MIN),
+    "wareHouse.id": _text(limits.WAREHOUSE_ID_LENGTH),
+    "wareHouse.acknowledgementSequence": _number(limits.FILE_SEQUENCE_MAX),
+    "recordCount": _number(limits.RECORDS_MAX, 0),
+    "records": _entries(limits.RECORDS_MAX, 0),
+    "code": _text(limits.CODE_LENGTH),
+    "message": _text(limits.REASON_LENGTH),
+    "file.name": _text(limits.FILE_NAME_LENGTH),
+    "file.interfaceType": {"maxLength": limits.INTERFACE_LENGTH},
+    "file.identifier": _number(limits.ID_MAX, limits.ID_MIN),
+    "file.externalFileName": {"maxLength": limits.EXTERNAL_FILE_NAME_LENGTH},
+    "file.fileSequence": _number(limits.ID_MAX, 0),
+    "file.contentSha256": _text(limits.SHA256_LENGTH, limits.SHA256_LENGTH),
+    "record.sequence": _number(limits.RECORDS_MAX),
+    "record.dispatchId": _text(limits.DISPATCH_ID_LENGTH),
+}
 PATTERNS = {
+    (ACKNOWLEDGEMENT, "id"): limits.ID_PATTERN,
+    (ACKNOWLEDGEMENT, "wareHouse.id"): limits.WAREHOUSE_ID_PATTERN,
+    (ACKNOWLEDGEMENT, "code"): limits.CODE_PATTERN,
+    (ACKNOWLEDGEMENT, "file.name"): limits.FILE_NAME_PATTERN,
+    (ACKNOWLEDGEMENT, "file.externalFileName"): limits.EXTERNAL_FILE_NAME_PATTERN,
+    (ACKNOWLEDGEMENT, "file.contentSha256"): limits.SHA256_PATTERN,
+    (ACKNOWLEDGEMENT, "record.dispatchId"): limits.DISPATCH_ID_PATTERN,
     (REQUEST, "id"): limits.ID_PATTERN,
     (DISPATCH, "id"): limits.ID_PATTERN,
     (REQUEST, "warehouseId"): limits.WAREHOUSE_ID_PATTERN,
@@ -114,14 +143,14 @@ PATTERNS = {
 }
 
 
-@BOTH
+@EACH
 def test_draft(schema: Schema) -> None:
     """A schema names its draft by the https address, the only one known, and is valid in it."""
     assert schema.document["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     jsonschema.Draft202012Validator.check_schema(schema.document)
 
 
-@BOTH
+@EACH
 def test_described(schema: Schema) -> None:
     """Every property and every other part that describes a value says what it is."""
     silent = [
@@ -133,7 +162,7 @@ def test_described(schema: Schema) -> None:
     assert silent == []
 
 
-@BOTH
+@EACH
 def test_closed(schema: Schema) -> None:
     """Objects take the properties that the schema names and no others, but for a unit's."""
     objects = {
@@ -146,7 +175,7 @@ def test_closed(schema: Schema) -> None:
     assert open_ones == (["unit"] if schema is DISPATCH else [])
 
 
-@BOTH
+@EACH
 def test_every_limit_stated(schema: Schema) -> None:
     """Each text, list and number has its bounds, so that no reader has to guess a column's size."""
     needed = {"string": {"maxLength"}, "array": {"maxItems"}, "integer": {"minimum", "maximum"}}
@@ -161,8 +190,12 @@ def test_every_limit_stated(schema: Schema) -> None:
 
 @pytest.mark.parametrize(
     ("schema", "expected"),
-    [(REQUEST, REQUEST_LIMITS), (DISPATCH, DISPATCH_LIMITS)],
-    ids=["request", "dispatch"],
+    [
+        (REQUEST, REQUEST_LIMITS),
+        (DISPATCH, DISPATCH_LIMITS),
+        (ACKNOWLEDGEMENT, ACKNOWLEDGEMENT_LIMITS),
+    ],
+    ids=["request", "dispatch", "acknowledgement"],
 )
 def test_limits_are_the_codes(schema: Schema, expected: dict[str, dict[str, int]]) -> None:
     """Each number in a schema is a constant of core.documents.limits, and the other way round."""
@@ -176,12 +209,13 @@ def test_limits_are_the_codes(schema: Schema, expected: dict[str, dict[str, int]
 
 def test_patterns_are_the_codes() -> None:
     """The patterns of core.documents.limits are those of the schemas."""
-    parts = {schema: dict(subschemas(schema.document)) for schema in (REQUEST, DISPATCH)}
+    schemas = (REQUEST, DISPATCH, ACKNOWLEDGEMENT)
+    parts = {schema: dict(subschemas(schema.document)) for schema in schemas}
     stated = {(schema, place): parts[schema][place]["pattern"] for schema, place in PATTERNS}
     assert stated == PATTERNS
 
 
-@BOTH
+@EACH
 def test_patterns_mean_the_same_everywhere(schema: Schema) -> None:
     r"""Patterns are anchored and use nothing that engines read differently: no `\d`, no dot."""
     patterns = [part["pattern"] for _, part in subschemas(schema.document) if "pattern" in part]
@@ -190,7 +224,7 @@ def test_patterns_mean_the_same_everywhere(schema: Schema) -> None:
         assert re.fullmatch(r"\^(?:[^$.\\]|\\\.|\\x[0-9a-f]{2}|\[[^\]]*\])*\$", pattern), pattern
 
 
-@BOTH
+@EACH
 def test_no_text_holds_nul(schema: Schema) -> None:
     """Each text has a pattern that refuses NUL anywhere: PostgreSQL could not store it."""
     texts = [
@@ -206,7 +240,9 @@ def test_no_text_holds_nul(schema: Schema) -> None:
 
 def test_published_constants() -> None:
     """Category, type, version and action are those that the code writes and reads."""
-    request, dispatch = (dict(subschemas(schema.document)) for schema in (REQUEST, DISPATCH))
+    request, dispatch, answer = (
+        dict(subschemas(schema.document)) for schema in (REQUEST, DISPATCH, ACKNOWLEDGEMENT)
+    )
 
     def head(parts: dict[str, Any]) -> tuple[str, str, str]:
         category, kind, version = (
@@ -218,6 +254,8 @@ def test_published_constants() -> None:
     assert head(request) == ("Sales Order", "Sales Order Request", "1.1")
     assert head(dispatch) == (CATEGORY, TYPE, VERSION)
     assert head(dispatch) == ("Sales Order", "Sales Order Dispatch", "1.2")
+    assert head(answer) == (acknowledgement.CATEGORY, acknowledgement.TYPE, acknowledgement.VERSION)
+    assert head(answer) == ("Sales Order", "Acknowledgement", "1.0")
     assert request["order.action"]["enum"] == [ACTION]
 
 
@@ -235,13 +273,14 @@ def test_examples(name: str) -> None:
     schema_of(name).validate(example(name))
 
 
-def test_examples_of_both() -> None:
+def test_examples_of_each() -> None:
     """There is an example of each kind of file."""
     assert "order-request.example.json" in example_names("order-request")
     assert "order-dispatch.example.json" in example_names("order-dispatch")
+    assert "acknowledgement.example.json" in example_names("acknowledgement")
 
 
-@pytest.mark.parametrize("kind", ["order-request", "order-dispatch"])
+@pytest.mark.parametrize("kind", ["order-request", "order-dispatch", "acknowledgement"])
 def test_examples_show_every_property(kind: str) -> None:
     """Taken together, the examples show every property that a schema has."""
     schema = schema_of(kind)

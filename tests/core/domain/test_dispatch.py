@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import hypothesis.strategies as st
@@ -21,20 +20,20 @@ NONE: frozenset[str] = frozenset()
 def line(line_id: int, left: int = 3, **more: object) -> Line:
     """An open, sealed line of order 1 here, of a product without serial numbers."""
     plain = Line(line_id, 1, HERE, left, sealed=True, serialised=False, attributes=NONE)
-    return replace(plain, **more)  # type: ignore[arg-type]
+    return plain._replace(**more)  # type: ignore[arg-type]
 
 
 def claim(
     line_id: int | None, quantity: int = 1, status: str = "DISPATCHED", **more: object
 ) -> Claim:
     """What a record says of a line."""
-    return replace(Claim(1, line_id, status, quantity, 0, NONE, None), **more)  # type: ignore[arg-type]
+    return Claim(1, line_id, status, quantity, 0, NONE, None)._replace(**more)  # type: ignore[arg-type]
 
 
 def record(sequence: int, *claims: Claim, **more: object) -> Record:
     """A record of order 1 with a dispatchId of its own."""
     plain = Record(sequence, 1, f"D{sequence}", "DISPATCHED", str(sequence).encode(), claims)
-    return replace(plain, **more)  # type: ignore[arg-type]
+    return plain._replace(**more)  # type: ignore[arg-type]
 
 
 def judged(
@@ -115,8 +114,8 @@ def test_sentences_tell_the_partner_what_is_allowed() -> None:
 def test_a_repeat_is_known_by_id_and_content() -> None:
     """The same dispatchId with the same content has no effect; with other content it is refused."""
     asked = record(1, claim(1, 3), dispatch_id="D", content=b"c")
-    again = replace(asked, sequence=2)
-    other = replace(asked, sequence=3, content=b"x")
+    again = asked._replace(sequence=2)
+    other = asked._replace(sequence=3, content=b"x")
     lines = [line(1)]
     assert judged([asked], lines, applied={"D": b"c"}).repeated == [1]
     assert reason_of([asked], lines, applied={"D": b"x"}) == Reason.DISPATCH_ID_REUSED
@@ -270,7 +269,7 @@ def test_a_file_can_be_cut_in_two(records: list[Record], lines: list[Line]) -> N
     first = judged(records[:middle], lines)
     taken = used(records[:middle], first)
     known = {one.dispatch_id: one.content for one in good(records[:middle], first)}
-    left = [replace(one, open=one.open - taken[one.line_id]) for one in lines]
+    left = [one._replace(open=one.open - taken[one.line_id]) for one in lines]
     second = judged(records[middle:], left, applied=known)
     assert first.refused + second.refused == whole.refused
     assert first.repeated + second.repeated == whole.repeated
@@ -283,7 +282,7 @@ def test_a_file_that_comes_again_has_no_effect(records: list[Record], lines: lis
     verdicts = judged(records, lines)
     applied = good(records, verdicts)
     taken = used(records, verdicts)
-    left = [replace(one, open=one.open - taken[one.line_id]) for one in lines]
+    left = [one._replace(open=one.open - taken[one.line_id]) for one in lines]
     known = {one.dispatch_id: one.content for one in applied}
     again = judged(applied, left, applied=known)
     assert again.repeated == [one.sequence for one in applied]

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from console.resending import resend
+from core.directory import Outbound, published_name
 from tests.system.crash.steps import Stop
 from tests.system.crash.world import World
 
@@ -26,6 +28,12 @@ class Scenario:
     """The unit has been killed once before: at the last of these steps, in this order."""
     files: tuple[str, ...] = ("ARCHIVED",)
     """How the partner's files end."""
+    told: tuple[tuple[str, str], ...] = (("answer.p7m", "ACCEPTED"), ("answer.p7m", "PROCESSED"))
+    """What the partner is told of them, each once."""
+    sent: int = 1
+    """How often the partner gets the order's request file."""
+    verdict: str | None = None
+    """What the partner has said of that."""
 
 
 def _order(world: World, warehouse: str) -> None:
@@ -55,6 +63,16 @@ def _loaded(world: World, warehouse: str) -> None:
     world.once("load_from_generic")
 
 
+def _acknowledged(world: World, warehouse: str) -> None:
+    world.drop(warehouse, "word.p7m", world.partner_.acknowledgement(warehouse))
+
+
+def _resent(world: World, warehouse: str) -> None:
+    """An operator has the file sent again that the partner has taken."""
+    world.once("extract_to_generic")
+    resend(world.console, Outbound(world.outbound.root), published_name(warehouse, 1))
+
+
 def _cancel(world: World, warehouse: str) -> None:
     """As `order cancel` does it in an unsealed batch: status, lines and items."""
     order = world.value("select id from sales_order where reference = %s", warehouse)
@@ -75,6 +93,7 @@ def _cancel(world: World, warehouse: str) -> None:
         )
 
 
+ANSWERED = Scenario.told
 SCENARIOS = {
     one.name: one
     for one in (
@@ -98,10 +117,29 @@ SCENARIOS = {
         Scenario("claim found done", "load_from_generic", _answer, killed=("rename", "sync")),
         Scenario("archived found done", "load_from_generic", _answer, killed=("unlink", "sync")),
         Scenario(
-            "quarantine", "load_from_generic", _answer_badly, files=("ARCHIVED", "QUARANTINED")
+            "quarantine",
+            "load_from_generic",
+            _answer_badly,
+            files=("ARCHIVED", "QUARANTINED"),
+            told=(*ANSWERED, ("bad.p7m", "REJECTED")),
         ),
-        Scenario("repeat", "load_from_generic", _answer_again, files=("ARCHIVED", "REPEATED")),
+        Scenario(
+            "repeat",
+            "load_from_generic",
+            _answer_again,
+            files=("ARCHIVED", "REPEATED"),
+            told=(*ANSWERED, ("again.p7m", "ACCEPTED")),
+        ),
         Scenario("apply", "dispatch", _loaded),
+        Scenario("acknowledge", "extract_to_generic", _loaded),
+        Scenario("send again", "extract_to_generic", _resent, sent=2),
+        Scenario(
+            "acknowledged by the partner",
+            "load_from_generic",
+            _acknowledged,
+            files=("ARCHIVED", "ARCHIVED"),
+            verdict="ACCEPTED",
+        ),
     )
 }
 AT_ONCE = 8
@@ -181,7 +219,7 @@ class Sweep:
 
     def _next_warehouse(self) -> str:
         if not self._ready:
-            self._ready = [self.world.new_warehouse() for _ in range(AT_ONCE)]
+            self._ready = [self.world.new_warehouse(acknowledged=True) for _ in range(AT_ONCE)]
             if self.scenario.requested:
                 for warehouse in self._ready:
                     _order(self.world, warehouse)
@@ -197,12 +235,13 @@ class Sweep:
         answered = {
             row[0]
             for row in world.rows(
-                "select warehouse_id from inbound_file where status <> 'QUARANTINED'"
+                "select warehouse_id from inbound_file where batch_id is not null"
             )
         }
         for warehouse in world.partner_.requests.keys() - answered:
             _answer(world, warehouse)
         world.once("load_from_generic", "dispatch", "extract_to_generic")
+        world.take_lasting()
         self._check(
             f"{self.scenario.name}, {self.stop.name}, finished",
             [*world.disagreements(), *world.unfinished(), *world.damaged()],
@@ -220,7 +259,7 @@ class Sweep:
         )[0]
         cancelled = status == "CANCELLED" and self.scenario.between is not None
         seen = dict(world.partner_.seen.get(warehouse, {}))
-        if seen != ({} if cancelled else {order: 1}):
+        if seen != ({} if cancelled else {order: self.scenario.sent}):
             problems.append(f"of order {order} the partner saw {seen}")
         if status != "COMPLETE" and not cancelled:
             problems.append(f"the order ends {status}")
@@ -232,4 +271,12 @@ class Sweep:
         )
         if tuple(row[0] for row in files) != (() if cancelled else self.scenario.files):
             problems.append(f"the partner's files ended {files}")
+        told: dict[tuple[str, str], int] = {**world.partner_.told.get(warehouse, {})}
+        if told != ({} if cancelled else dict.fromkeys(self.scenario.told, 1)):
+            problems.append(f"the partner was told {told}")
+        verdicts = world.rows(
+            "select verdict from outbound_file where warehouse_id = %s", warehouse
+        )
+        if verdicts != ([] if cancelled else [(self.scenario.verdict,)]):
+            problems.append(f"the partner is known to have said {verdicts}")
         self._check(label, problems)

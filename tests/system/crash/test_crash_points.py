@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import closing, suppress
+from itertools import count
+
 import pytest
 
+from console.resending import resend
+from core.db.mending import retry_acknowledgements
+from core.directory import Outbound, published_name
 from core.errors import Reason
+from tests.system.crash.commits import SteppingConnection
 from tests.system.crash.scenarios import SCENARIOS, Scenario, Sweep
-from tests.system.crash.steps import Stop
+from tests.system.crash.steps import Crash, Stop
 from tests.system.crash.world import World
 
 STOPS = ((Stop.POWER,), (Stop.KILL,), (Stop.NO_COMMIT, Stop.NO_REPLY))
@@ -89,6 +96,59 @@ def test_a_file_that_crashes_three_times(world: World) -> None:
     (reason,) = (world.inbound.root / "quarantine" / warehouse).glob("*.reason")
     assert reason.read_text().startswith("REPEATED_CRASH\n")
     assert world.disagreements() == []
+
+
+def test_an_acknowledgement_that_crashes_three_times(world: World) -> None:
+    """One whose work has ended the process three times is set aside; a verb takes it up again."""
+    scenario = SCENARIOS["acknowledge"]
+    warehouse = world.new_warehouse(acknowledged=True)
+    world.order((f"P-{warehouse}", 2, "10.25"), reference=warehouse)
+    world.once("request_extract", "extract_to_generic")
+    world.take_lasting()
+    scenario.before(world, warehouse)
+    for _ in range(3):
+        crash(world, scenario, ("commit update acknowledgement set attempts", "create"))
+    world.once(scenario.daemon)
+    assert world.rows("select set_aside_reason from acknowledgement") == [
+        (Reason.REPEATED_CRASH.value,)
+    ]
+    assert world.disagreements() == []
+    assert retry_acknowledgements(world.console, world.value("select id from inbound_file")) == 1
+    world.once(scenario.daemon)
+    world.take_lasting()
+    assert world.partner_.told[warehouse] == {("answer.p7m", "ACCEPTED"): 1}
+
+
+def test_sending_again_can_be_ended_anywhere(world: World) -> None:
+    """Ended before any of its steps, the verb done again has the partner find the file once more,
+    and nothing is left over.
+    """
+    for at in count(1):
+        warehouse = world.new_warehouse()
+        order = world.order((f"P-{warehouse}", 2, "10.25"), reference=warehouse)
+        world.once("request_extract", "extract_to_generic")
+        world.take_lasting()
+        world.once("extract_to_generic")
+        world.disk.settle()
+        name, tree = published_name(warehouse, 1), Outbound(world.outbound.root)
+        conn = world.database.connect("sales_order_console")
+        world.steps.arm(Stop.POWER, at)
+        with closing(SteppingConnection.of(conn, world.steps)), suppress(Crash):
+            resend(conn, tree, name)
+        stopped = world.steps.stopped_at
+        world.steps.disarm()
+        world.steps.connections.clear()
+        world.disk.power_cut()
+        if world.value("select resent from outbound_file where name = %s", name) == 0:
+            resend(world.console, tree, name)
+        world.once("extract_to_generic")
+        world.take_lasting()
+        world.once("extract_to_generic")
+        assert world.partner_.seen[warehouse] == {order: 2}, stopped
+        assert [*world.disagreements(), *world.unfinished(), *world.damaged()] == [], stopped
+        if stopped is None:
+            break
+    assert at > 5
 
 
 def test_two_crashes_are_forgiven(world: World) -> None:

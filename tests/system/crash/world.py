@@ -21,7 +21,7 @@ from console.reconcile.looking import disagreements
 from console.reconcile.trees import Trees
 from core import envelope
 from core.daemon import Daemon, run
-from core.directory import Inbound, Outbound
+from core.directory import Inbound, Outbound, published_name
 from core.envelope import Keyring, Profile, Use
 from core.envelope.generate import self_signed
 from tests.site import DAEMONS, Site
@@ -73,6 +73,8 @@ class Partner:
         """Every file taken, in order."""
         self.requests: dict[str, list[dict[str, Any]]] = {}
         """By warehouse: the documents taken."""
+        self.told: dict[str, Counter[tuple[str, str]]] = {}
+        """By warehouse: how often each (file, verdict) has been told."""
 
     def take(self, path: Path) -> None:
         """Move a file to the partner's own place and read it."""
@@ -87,6 +89,10 @@ class Partner:
             profiles={Profile.CMS_GCM},
         )
         document = json.loads(opened.payload)
+        if document["interfaceType"] == "Acknowledgement":
+            told = self.told.setdefault(warehouse, Counter())
+            told[document["file"]["name"], document["verdict"]] += 1
+            return
         seen = self.seen.setdefault(warehouse, Counter())
         seen.update(int(order["id"]) for order in document["orders"])
         self.requests.setdefault(warehouse, []).append(document)
@@ -115,6 +121,28 @@ class Partner:
             "recordCount": len(records),
             "wareHouse": {"id": warehouse},
             "orders": records,
+        }
+        return self.seal(json.dumps(payload).encode())
+
+    def acknowledgement(self, warehouse: str) -> bytes:
+        """A sealed file that accepts the last request."""
+        document = self.requests[warehouse][-1]
+        sequence = document["wareHouse"]["fileSequence"]
+        payload = {
+            "identifier": 1,
+            "version": "1.0",
+            "interfaceCategory": "Sales Order",
+            "interfaceType": "Acknowledgement",
+            "wareHouse": {"id": warehouse},
+            "acknowledgementDateTime": "2026-03-01T12:00:00Z",
+            "file": {
+                "name": published_name(warehouse, sequence),
+                "interfaceType": "Sales Order Request",
+                "identifier": document["identifier"],
+            },
+            "verdict": "ACCEPTED",
+            "recordCount": 0,
+            "records": [],
         }
         return self.seal(json.dumps(payload).encode())
 
@@ -151,11 +179,13 @@ class World(Site):
             envelope.load(theirs / "trust", theirs / "credentials"), root / "partner"
         )
 
-    def new_warehouse(self, granularity: str = "ITEM") -> str:
+    def new_warehouse(self, granularity: str = "ITEM", *, acknowledged: bool = False) -> str:
         """A warehouse of the partner without any directory but its own inbox."""
         warehouse = f"W{len(self.warehouses):03}"
         shutil.copytree(self.root / "pinned", self.trust / warehouse)
         self.warehouses[warehouse] = granularity
+        if acknowledged:
+            self.settings[f"sales.order.warehouse.{warehouse}.acknowledgements"] = "ours"
         self.owner.execute(
             "insert into warehouse (id, name, granularity) values (%s, %s, %s)",
             (warehouse, warehouse, granularity),

@@ -1,0 +1,5 @@
+"""`python -m daemons.extract_to_generic`."""
+
+from daemons.extract_to_generic import main
+
+main()

@@ -1,0 +1,150 @@
+"""cmp-sales-order-load-from-generic - take up the partners' files and load their records
+
+SYNOPSIS
+
+    cmp-sales-order-load-from-generic [--config FILE] [--once | --check]
+
+DESCRIPTION
+
+    Takes each file that a partner has dropped into its inbound directory, oldest first: claims it
+    by a rename, reads it once, decrypts it, verifies that the signer is the one pinned for the
+    warehouse, checks it against the order-dispatch schema, and loads its records as a dispatch
+    batch at stage Extract/Load, Complete. The bytes that were read are kept in the archive.
+
+    A file may also be the partner's acknowledgement of one of ours: it is verified in the same
+    way and recorded with the file that it names. Numbers that a partner leaves out or uses twice
+    in wareHouse.fileSequence are told, and never waited for.
+
+    Where that is agreed (sales.order.warehouse.<ID>.acknowledgements), the verdict on each file is
+    written as a row that Extract to Generic sends. Of a file whose signature could not be
+    verified it says ENVELOPE_REFUSED, whatever the reason. An acknowledgement is never
+    acknowledged.
+
+    A file that cannot be accepted is quarantined whole, with a .reason beside it: a stable code
+    and a sentence. Until its signature has been verified the only reason given is
+    ENVELOPE_REFUSED. A repeat is recognised by its signed content and signer, whatever its name;
+    it has no effect. A file that ends this process three times (sales.order.daemon.attempts) is
+    quarantined as REPEATED_CRASH. cmp-orders file requeue takes a file up again.
+
+    Taken up are names of letters, digits, dots, hyphens and underscores that end in .p7m, at most
+    64 characters; what begins with a dot is the partner's unfinished file, everything else a
+    stray that is left alone and reported. When the quarantine of a warehouse is full
+    (sales.order.load.from.generic.quarantine.maxfiles), its files stay where they are.
+
+    Any number of copies may run; one at a time works for a warehouse.
+
+FILES
+
+    /etc/sales-orders/sales-orders.properties   module properties
+    <sales.order.directory.in>/<warehouse>/     where the partner drops its files
+    <sales.order.directory.in>/work/            claimed, not yet loaded
+    <sales.order.directory.in>/archive/         what was loaded, as it was read
+    <sales.order.directory.in>/quarantine/      what was refused, each with a .reason
+    <sales.order.trust.directory>/<warehouse>/signing*.pem   the pinned signers
+    $CREDENTIALS_DIRECTORY/decryption.key       our private decryption key
+
+SECURITY
+
+    Everything in a partner's directory is taken for hostile: only regular files are opened, never
+    through a link, and nothing is parsed before the signature is verified. It alone holds the
+    decryption key. Works as database role sales_order_load_from_generic, which can only stage.
+
+SIGNALS
+
+    TERM, INT   finish the unit in hand, or past half the stop time roll it back, and end
+    HUP         read the module properties and certificates again
+
+EXIT STATUS
+
+    0   ended as asked          2   wrong usage
+    75  --once or --check: the surroundings do not allow it now; else the stop time ran out with
+        a unit in hand, which is rolled back
+    78  a property or key is wrong; standard error says which, where and what is allowed
+
+BUGS
+
+    On NFS there are no file events; the interval serves.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from core import access, log
+from core.config import ConfigError
+from core.daemon import Daemon, Duty, command
+from core.db import connect, inbound, migrate, warehouses
+from core.directory import Inbound
+from core.envelope import KeyringError
+from core.errors import Reason
+from core.events import Event
+from daemons.load_from_generic.files import Load
+
+if TYPE_CHECKING:
+    import psycopg
+
+    from core.config import Properties
+
+__all__ = ["Load", "build", "files_ahead", "main"]
+
+NAME = "load-from-generic"
+ROLE = "sales_order_load_from_generic"
+NEWEST = 100
+"""How many archived files are looked for in the database at a connect."""
+
+
+def files_ahead(conn: psycopg.Connection, tree: Inbound) -> None:
+    """Hold each warehouse of which the archive has an accepted file that the database has not."""
+    # The files first: what is archived between the two looks is then known to the database.
+    names = [warehouse.id for warehouse in warehouses.all_warehouses(conn)]
+    newest = {name: tree.names("archive", name)[-NEWEST:] for name in names}
+    for name, claims in newest.items():
+        unknown = set(claims) - inbound.known_claims(conn, claims)
+        if unknown and warehouses.hold(conn, name, Reason.DATABASE_OLDER_THAN_FILES):
+            log.emit(Event.DATABASE_OLDER_THAN_FILES, warehouse=name, file=max(unknown))
+
+
+def build(properties: Properties) -> Daemon:
+    """The daemon that these properties describe; ConfigError if its key is not usable."""
+    tree = Inbound(properties.directory.in_)
+    keyring = access.keyring(properties)
+    load = Load(properties, tree, keyring)
+    try:
+        keyring.decryption  # noqa: B018  # asked for here, so that its absence stops the start
+    except KeyringError as error:
+        raise ConfigError(list(error.problems)) from error
+
+    def on_connect(conn: psycopg.Connection) -> None:
+        migrate.require_current(conn)
+        files_ahead(conn, tree)
+
+    def check(conn: psycopg.Connection) -> list[str]:
+        missing: list[str] = []
+        for warehouse in warehouses.all_warehouses(conn):
+            try:
+                keyring.signers_of(warehouse.id)
+            except KeyringError as error:
+                missing += error.problems
+        return [*access.problems_of_session(conn), *tree.check(), *missing]
+
+    return Daemon(
+        NAME,
+        (
+            Duty(
+                "load",
+                load,
+                resting=load.resting,
+                interval=properties.load_from_generic.interval,
+                directories=tree.inboxes(),
+            ),
+        ),
+        connect=lambda: connect.connect(access.address(properties, ROLE, NAME)),
+        on_connect=on_connect,
+        check=check,
+        warnings=tree.warnings,
+        stoptime=properties.daemon.stoptime,
+        backoffmax=properties.daemon.backoffmax,
+    )
+
+
+main = command(NAME, __doc__, build)

@@ -1,0 +1,99 @@
+"""One run from nothing to its verdict."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from console.demo.stage import Stage
+from console.embedded import EmbeddedPostgres
+from tests.system.chaos.fleet import Fleet
+from tests.system.chaos.monkey import Monkey, NotSettled
+from tests.system.chaos.stream import Stream
+from tests.system.chaos.verdict import Verdict, judge
+
+TREE_SIZE = "48m"
+BATCH = 200
+"""Orders in a file at the most."""
+
+
+def run(
+    seconds: float, seed: int, rate: float, tell: Callable[[str], None]
+) -> tuple[dict[str, Any], list[str]]:
+    """Run for so long with `rate` orders a second; the figures, and what is wrong as sentences."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="orders-chaos-")))
+        mounted = stack.enter_context(_mounted(folder / "out", folder / "in"))
+        server = stack.enter_context(EmbeddedPostgres(settings={"synchronous_commit": "on"}))
+        stage = Stage(folder, server)
+        stream = Stream(stage, seed, rate)
+        stage.set_up(stream.catalogue, batch=BATCH)
+        stack.callback(stream.close)
+        fleet = Fleet(stage, seed)
+        monkey = Monkey(stage, fleet, stream, seed, mounted=mounted, tell=tell)
+        verdict = Verdict()
+        problems: list[str] = []
+        with fleet.running():
+            try:
+                monkey.run(seconds)
+                tell("no more faults: everything has to settle")
+                monkey.settle()
+            except NotSettled as error:
+                problems.append(str(error))
+        verdict = judge(stage, seed, stream.entered, stream.catalogue)
+        problems += verdict.problems
+        problems += _tracebacks(folder / "log")
+        return _figures(monkey, fleet, verdict, seed), problems
+
+
+def _figures(monkey: Monkey, fleet: Fleet, verdict: Verdict, seed: int) -> dict[str, Any]:
+    longest = max(monkey.report.resumed, default=(0.0, ""))
+    return {
+        "faults": sum(monkey.report.faults.values()),
+        "orders": verdict.orders,
+        "units": verdict.units,
+        "lost": verdict.lost,
+        "doubled": verdict.doubled,
+        "longest_resume_seconds": round(longest[0], 2),
+        "longest_resume_after": longest[1],
+        "by_fault": dict(sorted(monkey.report.faults.items())),
+        "left_out": sorted(monkey.report.left_out - monkey.report.faults.keys()),
+        "restarts": fleet.restarts,
+        "seed": seed,
+    }
+
+
+def _tracebacks(logs: Path) -> list[str]:
+    """Faults of ours that a daemon has logged."""
+    return [
+        f"{log.name}: {line[:500]}"
+        for log in sorted(logs.iterdir())
+        for line in log.read_text(errors="replace").splitlines()
+        if '"level": "critical"' in line or '"level":"critical"' in line
+    ][:5]
+
+
+@contextmanager
+def _mounted(*trees: Path) -> Iterator[bool]:
+    """Each tree on a small file system of its own in memory, where we may mount; whether so."""
+    mounted: list[Path] = []
+    try:
+        for tree in trees:
+            tree.mkdir()
+            options = ["-t", "tmpfs", "-o", f"size={TREE_SIZE}", "chaos", str(tree)]
+            if (
+                os.geteuid() == 0
+                and not subprocess.run(
+                    ["mount", *options], check=False, capture_output=True
+                ).returncode
+            ):
+                mounted.append(tree)
+        yield len(mounted) == len(trees)
+    finally:
+        for tree in mounted:
+            subprocess.run(["umount", "--lazy", str(tree)], check=False, capture_output=True)
