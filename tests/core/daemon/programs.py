@@ -181,7 +181,9 @@ def faulty(connect: Connect, *_: str) -> Daemon:
         raise ValueError(MARKER)
 
     return Daemon(
-        "test", [Duty("broken", broken, 0.1), Duty("sound", looks("sound"), 0.1)], connect
+        "test",
+        [Duty("broken", looks("broken", broken), 0.1), Duty("sound", looks("sound"), 0.1)],
+        connect,
     )
 
 
