@@ -65,6 +65,11 @@ class Monkey:
             self._round()
             self._pass(self._chance.uniform(0.0, 0.3))
 
+    def close(self) -> None:
+        """Let go of the connection that it looks with."""
+        if self._conn is not None:
+            self._conn.close()
+
     def settle(self) -> None:
         """Wait until nothing has a step to go; NotSettled if that does not come."""
         self._until(lambda: self._stream.drain() and self._done(partners=True), SETTLE, "orders")

@@ -36,6 +36,7 @@ def run(
         stack.callback(stream.close)
         fleet = Fleet(stage, seed)
         monkey = Monkey(stage, fleet, stream, seed, mounted=mounted, tell=tell)
+        stack.callback(monkey.close)
         verdict = Verdict()
         problems: list[str] = []
         with fleet.running():
