@@ -134,7 +134,7 @@ def judge(
                 verdicts.repeated.append(record.sequence)
                 continue
             mine = _lines_of(record, warehouse, orders, by_order)
-            taken = _uses(record, mine, by_id, left, warehouse)
+            takes = _uses(record, mine, by_id, left, warehouse)
             carried = numbers.get(record.sequence, ())
             if carried:
                 _check_numbers(carried, holders)
@@ -143,10 +143,10 @@ def judge(
             continue
         known[record.dispatch_id] = record.content
         holders.update(what for what, _ in carried)
-        for line_id, quantity in taken.uses.items():
+        for line_id, quantity in takes.uses.items():
             left[line_id] -= quantity
-        verdicts.implied.extend(taken.implied)
-        verdicts.excess.extend(taken.excess)
+        verdicts.implied.extend(takes.implied)
+        verdicts.excess.extend(takes.excess)
     return verdicts
 
 
