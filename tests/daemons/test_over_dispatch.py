@@ -52,10 +52,11 @@ def agrees(desk: Desk) -> None:
         (24, 4, 5, "OVER_DISPATCHED"),  # less than one unit is none
         (25, 4, 5, None),
         (25, 4, 6, "OVER_DISPATCHED"),
+        (1, 99, 100, "OVER_DISPATCHED"),  # nor is nearly one
         (100, 1, 2, None),
         (100, 1, 3, "OVER_DISPATCHED"),
     ],
-    ids=range(6),
+    ids=range(7),
 )
 def test_so_much_and_no_more(
     desk: Desk, percent: int, quantity: int, sent: int, reason: str | None
