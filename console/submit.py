@@ -34,15 +34,6 @@ RETRIED: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Short:
-    """An order that stays New for want of stock."""
-
-    order: int
-    reference: str
-    sentence: str
-
-
 @dataclass
 class Summary:
     """What became of a file's orders; each is in exactly one of the first three counts."""
@@ -52,12 +43,7 @@ class Summary:
     refused: int = 0
     items: int = 0
     drafts_submitted: int = 0
-    """Orders already there, left New before, that went on now."""
-    out_of_stock: int = 0
-    """Orders that are there and stay New, since their stock was checked and is not there."""
-    back_ordered: int = 0
-    """Units that warehouses are asked for and do not have yet."""
-    first_short: list[Short] = field(default_factory=list)
+    """Orders already there, left New by an earlier --draft, that went on now."""
     rules: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Refused orders by reason and rule."""
     first_refused: list[Refused] = field(default_factory=list)
@@ -69,15 +55,6 @@ class Summary:
         if len(self.first_refused) < SHOWN:
             self.first_refused.append(one)
 
-    def count_stock(self, decided: list[Allotment], references: dict[int, str]) -> None:
-        """Count what the check of stock has decided; `references` are those of the orders."""
-        for one in decided:
-            self.back_ordered += one.back_ordered
-            if one.short:
-                self.out_of_stock += 1
-                if len(self.first_short) < SHOWN:
-                    self.first_short.append(Short(one.order, references[one.order], one.sentence))
-
 
 class Submission:
     """One run of `order submit` over one connection in autocommit."""
@@ -87,18 +64,14 @@ class Submission:
         conn: psycopg.Connection,
         *,
         draft: bool = False,
-        stock: StockCheck | None = None,
         orders_a_transaction: int = ORDERS_A_TRANSACTION,
         refused: Callable[[Refused], None] = lambda _: None,
         progress: Callable[[Summary], None] = lambda _: None,
     ) -> None:
-        """`draft` leaves the orders New, and `stock` those that cannot be served; `refused` hears
-        of each one that is not taken.
-        """
+        """`draft` leaves the orders New; `refused` hears of each one that is not taken."""
         self.summary = Summary()
         self._conn = conn
         self._draft = draft
-        self._stock = stock
         self._most = orders_a_transaction
         self._refused = refused
         self._progress = progress
@@ -159,17 +132,10 @@ class Submission:
             entered = intake.insert_orders(conn)
             items = intake.insert_items(conn) if entered else 0
             known = intake.known(conn) if entered < len(orders) else []
-            new = [one for one in known if one.same and one.status == "NEW"]
-            decided: list[Allotment] = []
             drafts = 0
-            if self._stock and not self._draft:
-                lines = dict(intake.inserted(conn))
-                mine = set(lines.values())
-                lines |= {one.line: one.order_id for one in new}
-                decided = self._stock.reserve_and_submit(conn, [lines[n] for n in sorted(lines)])
-                drafts = sum(not one.short and one.order not in mine for one in decided)
-            elif not self._draft:
-                drafts = intake.submit(conn, [one.order_id for one in new]) - entered
+            if not self._draft:
+                new = [one.order_id for one in known if one.same and one.status == "NEW"]
+                drafts = intake.submit(conn, new) - entered
         self.summary.entered += entered
         self.summary.items += items
         self.summary.drafts_submitted += drafts

@@ -210,7 +210,7 @@ class Event(Enum):
         "warning",
         ("products", "units"),
         "More was dispatched than the warehouse had on record beside what is reserved for others.",
-        "`cmp-orders stock show` tells of which products; count them, then `cmp-orders stock set`.",
+        "The table stock says of which products, as unrecorded; count them and correct on_hand.",
     )
     # Trees and database.
     WORK_TREE_CHANGED = (

@@ -155,13 +155,6 @@ def known(conn: psycopg.Connection) -> list[Known]:
     return [Known(*row) for row in rows]
 
 
-def inserted(conn: psycopg.Connection) -> list[tuple[int, int]]:
-    """(line, id) of the orders just inserted."""
-    return conn.execute(
-        "select s.line, o.id from order_intake s join sales_order o on o.id = s.order_id"
-    ).fetchall()
-
-
 def submit(conn: psycopg.Connection, drafts: list[int]) -> int:
     """Move on to Awaiting Generation what was just inserted, and `drafts` still New; how many."""
     return conn.execute(

@@ -13,7 +13,7 @@ TABLES = (
     "warehouse", "product", "sales_order", "order_item", "order_hold", "order_history",
     "request_line", "request_line_share", "request_queue", "batch", "batch_history",
     "request_detail", "outbound_file", "inbound_file", "dispatch_detail", "dispatch_line",
-    "dispatch", "dispatched_unit", "charge", "schema_migration",
+    "dispatch", "dispatched_unit", "charge", "stock", "reservation", "schema_migration",
 )  # fmt: skip
 
 ALLOWED: dict[str, dict[str, set[str]]] = {
@@ -40,7 +40,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     },
     "dispatch": {
         "insert": {"dispatch_line", "dispatch", "dispatched_unit", "charge"},
-        "delete": {"dispatch_line"},
+        "delete": {"dispatch_line", "reservation"},
         "update": {"sales_order.status", "sales_order.status_reason", "sales_order.status_at",
                    "order_item.open_quantity", "order_item.dispatched_quantity",
                    "order_item.cancelled_quantity", "request_line.dispatched",
@@ -50,7 +50,8 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
                    "batch.stage", "batch.stage_status", "batch.stage_at", "batch.attempts",
                    "batch.reason", "batch.sentence", "dispatch_detail.order_id",
                    "dispatch_detail.reason", "dispatch_detail.sentence",
-                   "dispatch_detail.applied_at"},
+                   "dispatch_detail.applied_at", "stock.on_hand", "stock.unrecorded",
+                   "reservation.quantity"},
     },
 }  # fmt: skip
 """What a daemon may change; with `.*` any column."""
@@ -59,12 +60,14 @@ PERSONAL = {"sales_order", "order_item"}
 UNREADABLE = {
     "request_extract": {"inbound_file", "dispatch", "dispatch_detail", "dispatch_line",
                         "dispatched_unit", "charge", "order_history", "batch_history",
-                        "outbound_file"},
+                        "outbound_file", "stock", "reservation"},
     "extract_to_generic": {"inbound_file", "dispatch", "dispatch_detail", "dispatch_line",
-                           "dispatched_unit", "charge", "order_history", "batch_history"},
+                           "dispatched_unit", "charge", "order_history", "batch_history",
+                           "stock", "reservation"},
     "load_from_generic": {"sales_order", "order_item", "order_hold", "request_line",
                           "request_queue", "request_detail", "outbound_file", "dispatch",
-                          "dispatched_unit", "charge", "order_history", "batch_history"},
+                          "dispatched_unit", "charge", "order_history", "batch_history",
+                          "stock", "reservation"},
     "dispatch": {"inbound_file", "order_hold", "request_queue", "order_history",
                  "batch_history"},
     "console": set(),
@@ -157,6 +160,8 @@ def test_a_role_reads_what_its_work_needs_alone(shared: Desk, role: str) -> None
         "truncate sales_order",
         "update dispatch_detail set applied_at = now()",
         "insert into dispatch_line default values",
+        "update stock set reserved = 0",
+        "delete from stock",
     ],
 )
 def test_the_console_can_neither_bill_nor_dispatch(shared: Desk, statement: str) -> None:

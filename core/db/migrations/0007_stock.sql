@@ -73,8 +73,15 @@ create trigger reservation_changed after update on reservation
     for each statement execute function reservation_counted();
 create trigger reservation_ended after delete on reservation
     referencing old table as old_row for each statement execute function reservation_counted();
-create trigger reservation_kept before truncate on reservation
-    for each statement execute function refuse('reservations end one by one, so that they are counted');
+
+create function reservation_emptied() returns trigger
+language plpgsql security definer set search_path = public, pg_temp as $$
+begin
+    update stock set reserved = 0 where reserved > 0;
+    return null;
+end $$;
+create trigger reservation_emptied after truncate on reservation
+    for each statement execute function reservation_emptied();
 
 create trigger stock_reserved_counted before update of reserved on stock
     for each row when (new.reserved <> old.reserved and pg_trigger_depth() = 0)
@@ -98,7 +105,7 @@ end $$;
 create trigger sales_order_released after update on sales_order
     referencing new table as new_row for each statement execute function reservation_released();
 
-revoke all on function reservation_counted(), reservation_released() from public;
+revoke all on function reservation_counted(), reservation_emptied(), reservation_released() from public;
 
 -- Dispatch takes from the stock, and from what was reserved for the order.
 grant select on stock, reservation to sales_order_dispatch;
