@@ -40,6 +40,7 @@ from core.db import adopting, reconciling_batches, warehouses
 from core.db import adopting_effects as effects
 from core.db.adopting import Obstacle, SentFile
 from core.db.connect import Turn
+from core.db.requests import ManifestLine
 from core.db.warehouses import Warehouse
 from core.directory import Outbound, acknowledgement_number, partner_name
 from core.directory.inbound import requeued_name
@@ -269,6 +270,11 @@ def _sent_file(out: Outbound, warehouse: str, name: str) -> SentFile:
     manifest = orjson.loads(out.archived(warehouse, name).read_bytes())
     copy = out.archived(warehouse, manifest["name"])
     if manifest["warehouse"] != warehouse or f"{manifest['name']}.json" != name:
+        raise ValueError(name)
+    columns = list(ManifestLine._fields)
+    lines = [line for order in manifest["orders"] for line in order["lines"]]
+    # Read by their places: of another release's manifest they would mean something else.
+    if manifest["lineColumns"] != columns or any(len(line) != len(columns) for line in lines):
         raise ValueError(name)
     return SentFile(
         manifest,

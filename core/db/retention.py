@@ -98,7 +98,17 @@ def remove_units(conn: psycopg.Connection, orders: list[int]) -> None:
 
 def remove_charges(conn: psycopg.Connection, orders: list[int]) -> None:
     """What was billed long ago; the dispatches that it was billed for stay recognised."""
-    conn.execute("delete from charge where order_id = any(%(orders)s)", {"orders": orders})
+    conn.execute(
+        """
+        delete from charge where ctid = any(array(
+            select c.ctid
+              from unnest(%(orders)s::bigint[]) as o (id)
+             -- The offsets keep these looks by key, whatever the statistics say.
+             cross join lateral (select id from request_line where order_id = o.id offset 0) l
+             cross join lateral (select ctid from charge where line_id = l.id offset 0) c))
+        """,
+        {"orders": orders},
+    )
 
 
 def remove_lines(conn: psycopg.Connection, orders: list[int]) -> None:

@@ -58,9 +58,8 @@ create table dispatch (
 );
 comment on table dispatch is 'Each dispatch applied, by the warehouse''s own number: unique for ever, never purged.';
 
--- Units and charges name their line without a foreign key, which took two fifths of what it takes to
--- apply a dispatch: the statement that inserts them selects from the line, under its order's lock, and
--- request_line_removed (0005) keeps every line that one of them names.
+-- Units and charges name their line without a foreign key, whose look for each row took two fifths of
+-- what it takes to apply a dispatch: triggers (0005) look once a statement, from both sides.
 create table dispatched_unit (
     line_id bigint not null,
     dispatch_id text collate "C" not null,

@@ -99,6 +99,35 @@ create trigger order_item_changed
     before update of order_id, item_no, product_code, quantity, unit_price, warehouse_id on order_item
     for each row execute function order_item_row_fixed();
 
+-- What a foreign key of units and charges would do, once a statement instead of once a row. The lines
+-- are locked as a foreign key locks them: whoever deletes one waits, and then finds what names it.
+create function request_line_named() returns trigger
+language plpgsql security definer set search_path = public, pg_temp as $$
+declare
+    missing bigint;
+begin
+    select count(*) - count(l.id) into missing
+      from (select distinct line_id from new_row order by line_id) n
+      left join lateral (select id from request_line where id = n.line_id offset 0 for key share) l
+        on true;
+    if missing > 0 then
+        raise exception 'a unit and a charge name a request line that exists'
+            using errcode = 'foreign_key_violation', constraint = 'request_line_named';
+    end if;
+    return null;
+end $$;
+create trigger dispatched_unit_of_line after insert on dispatched_unit
+    referencing new table as new_row for each statement execute function request_line_named();
+create trigger charge_of_line after insert on charge
+    referencing new table as new_row for each statement execute function request_line_named();
+
+create trigger request_line_id_fixed before update of id on request_line
+    for each row when (new.id <> old.id) execute function refuse('a request line keeps its id');
+create trigger dispatched_unit_line_fixed before update of line_id on dispatched_unit
+    for each row when (new.line_id <> old.line_id) execute function refuse('a unit keeps its line');
+create trigger charge_line_fixed before update of line_id on charge
+    for each row when (new.line_id <> old.line_id) execute function refuse('a charge keeps its line');
+
 create function request_line_removed() returns trigger
 language plpgsql security definer set search_path = public, pg_temp as $$
 begin

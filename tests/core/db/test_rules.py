@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import LiteralString
 
 import psycopg
 import pytest
@@ -12,13 +13,14 @@ from tests.daemons.desk import Desk
 
 DEADLINE = 30.0
 FIXED = "order_item_fixed"
+Statement = tuple[LiteralString, tuple[object, ...]]
 
 
-def refusal(conn: psycopg.Connection, statement: str, *values: object) -> str:
+def refusal(conn: psycopg.Connection, statement: str, *values: object, **named: object) -> str:
     """The constraint, or the sentence, with which a statement is refused; "" if it is not."""
     try:
         with conn.transaction(force_rollback=True):
-            conn.execute(statement, values)
+            conn.execute(statement, named or values)
     except psycopg.errors.IntegrityError as error:
         return error.diag.constraint_name or str(error.diag.message_primary)
     return ""
@@ -326,6 +328,63 @@ def test_a_line_stays_while_it_is_named(conn: psycopg.Connection, line: int) -> 
         with conn.transaction(force_rollback=True):
             conn.execute(statement, values)
             assert refusal(conn, delete, line) == "request_line_named"
+
+
+def test_units_and_charges_name_a_line(conn: psycopg.Connection, line: int) -> None:
+    """A unit or a charge of no line is refused; neither these nor the line can be moved away."""
+    assert refusal(conn, UNIT, **unit(line + 1000, 1)) == "request_line_named"
+    assert refusal(conn, CHARGE, "D1", line + 1000, 0, 2, "1.5", "3") == "request_line_named"
+    assert "keeps its id" in refusal(
+        conn, "update request_line set id = id + 1000 where id = %s", line
+    )
+    conn.execute(UNIT, unit(line, 1))
+    conn.execute(CHARGE, ("D1", line, 0, 2, "1.5", "3"))
+    for table, what in (("dispatched_unit", "a unit"), ("charge", "a charge")):
+        moved = f"update {table} set line_id = line_id + 1000 where line_id = %s"  # noqa: S608
+        assert refusal(conn, moved, line) == f"{what} keeps its line"
+
+
+@pytest.mark.parametrize("billed_first", [True, False])
+def test_a_line_is_not_removed_beside_its_charge(desk: Desk, *, billed_first: bool) -> None:
+    """Whoever comes first, who bills a line or who removes it, the other waits and is refused."""
+    desk.order(("CASE", 2, "1.5"))
+    desk.generate()
+    (line,) = desk.rows("select id from request_line")[0]
+    bill: Statement = (CHARGE, ("D1", line, 0, 2, "1.5", "3"))
+    remove: Statement = ("delete from request_line where id = %s", (line,))
+    first, second = (bill, remove) if billed_first else (remove, bill)
+    with desk.database.connect() as one, desk.database.connect() as other:
+        other.autocommit = False
+        ended: list[Exception | None] = []
+        pid = other.info.backend_pid
+        with one.transaction():
+            one.execute(*first)
+            thread = threading.Thread(target=lambda: ended.append(_outcome(other, *second)))
+            thread.start()
+            _wait_for_lock(desk, pid)
+        thread.join(DEADLINE)
+    assert isinstance(ended[0], psycopg.errors.ForeignKeyViolation)
+    left = desk.rows("select (select count(*) from request_line), (select count(*) from charge)")
+    assert left == [(1, 1) if billed_first else (0, 0)]
+
+
+def _outcome(
+    conn: psycopg.Connection, statement: LiteralString, values: tuple[object, ...]
+) -> Exception | None:
+    """The error with which a statement ends, in a transaction that is committed otherwise."""
+    try:
+        with conn.transaction():
+            conn.execute(statement, values)
+    except psycopg.Error as error:
+        return error
+    return None
+
+
+def _wait_for_lock(desk: Desk, pid: int) -> None:
+    """Until the session waits for another one's lock."""
+    deadline = time.monotonic() + DEADLINE
+    while not desk.value("select cardinality(pg_blocking_pids(%s)) > 0", pid):
+        assert time.monotonic() < deadline, "nobody waits"
 
 
 @pytest.mark.parametrize("amount", ["2.9999999999", "3.0000000001", "0", "-3", "NaN"])
