@@ -6,8 +6,10 @@ from collections import Counter
 from dataclasses import replace
 from decimal import Decimal
 
+import orjson
 import pytest
 
+from console.exits import Refusal
 from console.reconcile.adopting import Adoption, adopt
 from console.reconcile.trees import Trees
 from tests.system.crash.commits import SteppingConnection
@@ -275,6 +277,27 @@ def test_sealed_again_before_it_was_held(lost: Lost) -> None:
     lost.submit("new")
     _release_all(lost)
     lost.run_to_the_end()
+
+
+@pytest.mark.parametrize("mend", ["swap", "drop", "add"])
+def test_a_manifest_of_other_columns_is_refused(lost: Lost, mend: str) -> None:
+    """A manifest whose lines have other columns than this release's is not read by their places."""
+    world = lost.world
+    copy = world.snapshot("copy")
+    world.once("extract_to_generic")
+    world.take_lasting()
+    world.switch_to(copy)
+    path = max((world.outbound.root / "archive" / lost.houses[0]).glob("*.json"))
+    manifest = orjson.loads(path.read_bytes())
+    if mend == "swap":
+        manifest["lineColumns"][5:7] = reversed(manifest["lineColumns"][5:7])
+    elif mend == "drop":
+        del manifest["lineColumns"]
+    else:
+        manifest["orders"][0]["lines"][0].append(None)
+    path.write_bytes(orjson.dumps(manifest))
+    with pytest.raises(Refusal, match="is no manifest"):
+        lost.adopt()
 
 
 @pytest.mark.parametrize("stop", [Stop.POWER, Stop.KILL], ids=lambda stop: stop.name)
