@@ -41,6 +41,7 @@ def warehouse() -> None:
     "--granularity",
     type=click.Choice(GRANULARITIES),
     default="ITEM",
+    show_default=True,
     help="What one request line stands for: an item, a unit, or all of a product in an order.",
 )
 @pass_session

@@ -12,11 +12,12 @@ import psycopg
 
 from core import envelope
 from core.config import ConfigError
+from core.db import warehouses
 from core.db.connect import Address
 from core.envelope import KeyringError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from core.config import Properties
     from core.envelope import Keyring
@@ -72,3 +73,14 @@ def problems_of_session(conn: psycopg.Connection) -> list[str]:
         "transactions; allowed is the server itself, or a pooler of sessions"
     )
     return [sentence]
+
+
+def problems_of_keys(conn: psycopg.Connection, of: Callable[[str], object]) -> list[str]:
+    """What the warehouses lack of the certificates that the keyring's method `of` looks up."""
+    missing: list[str] = []
+    for warehouse in warehouses.all_warehouses(conn):
+        try:
+            of(warehouse.id)
+        except KeyringError as error:
+            missing += error.problems
+    return missing

@@ -106,8 +106,9 @@ class Keyring:
             if state(identity.certificate, self._now()) is State.VALID:
                 return identity
         raise KeyringError(
-            f"nothing to sign with: a key of {' or '.join(SIGNING_KEYS)} in the credentials and"
-            f" its valid certificate {self._trust / OWN / 'signing*.pem'} are needed"
+            f"nothing to sign with: a key of {' or '.join(SIGNING_KEYS)} in the directory that"
+            " $CREDENTIALS_DIRECTORY names and its valid certificate"
+            f" {self._trust / OWN / 'signing*.pem'} are needed"
         )
 
     @property
@@ -115,9 +116,9 @@ class Keyring:
         """Our keys that decrypt, newest first, expired ones too; KeyringError if there is none."""
         if not self._decryption:
             raise KeyringError(
-                f"nothing to decrypt with: a key of {' or '.join(DECRYPTION_KEYS)} in the"
-                f" credentials and its certificate {self._trust / OWN / 'encryption*.pem'} are"
-                " needed"
+                f"nothing to decrypt with: a key of {' or '.join(DECRYPTION_KEYS)} in the directory"
+                " that $CREDENTIALS_DIRECTORY names and its certificate"
+                f" {self._trust / OWN / 'encryption*.pem'} are needed"
             )
         return self._decryption
 

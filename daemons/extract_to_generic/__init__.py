@@ -127,12 +127,7 @@ def build(properties: Properties) -> Daemon:
         files_ahead(conn, tree)
 
     def check(conn: psycopg.Connection) -> list[str]:
-        missing: list[str] = []
-        for warehouse in warehouses.all_warehouses(conn):
-            try:
-                keyring.encryption_for(warehouse.id)
-            except KeyringError as error:
-                missing += error.problems
+        missing = access.problems_of_keys(conn, keyring.encryption_for)
         return [*access.problems_of_session(conn), *tree.check(), *missing]
 
     return Daemon(
