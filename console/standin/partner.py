@@ -18,6 +18,8 @@ from core.directory import durable
 from core.envelope import Keyring, Profile
 from core.errors import Reject
 
+CLAIMED = ".taking."
+"""What a file's name begins with from when it is ours until it is removed from where it lay."""
 LARGEST_COMPLETION = 5000
 """Records in a file that completes back-orders."""
 
@@ -140,11 +142,29 @@ class StandIn:
         return self._ledger.owes()
 
     def _take_over(self) -> None:
-        """Move what lies there to our own folder."""
+        """Move what lies there to our own folder, each file once, wherever it is interrupted.
+
+        The folder may be on another file system, where a move is a copy and a removal: a file is
+        claimed by a rename first, so that one which is copied and could not be removed is not
+        taken for another file.
+        """
+        for claimed in sorted(self._take.glob(f"{CLAIMED}*")):
+            if self._has(claimed.name.removeprefix(CLAIMED)):
+                claimed.unlink(missing_ok=True)
+            else:
+                self._fetch(claimed)
         for path in sorted(self._take.iterdir()):
             # A dot marks what is not finished; a partner never reads it.
             if not path.name.startswith(".") and path.is_file():
-                _move(path, self._folder / "taken" / path.name)
+                claimed = path.with_name(f"{CLAIMED}{path.name}")
+                path.rename(claimed)
+                self._fetch(claimed)
+
+    def _fetch(self, claimed: Path) -> None:
+        _move(claimed, self._folder / "taken" / claimed.name.removeprefix(CLAIMED))
+
+    def _has(self, name: str) -> bool:
+        return any((self._folder / place / name).exists() for place in ("taken", "done", "refused"))
 
     def _taken(self) -> list[str]:
         names = (path.name for path in (self._folder / "taken").iterdir())

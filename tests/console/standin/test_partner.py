@@ -227,3 +227,24 @@ def test_its_folder_may_be_on_another_file_system(both: Both) -> None:
             assert partner.pass_once().repeated == 0
         assert [path.name for path in (where / "done").iterdir()] == ["order-request-00000001.p7m"]
     assert list(both.take.iterdir()) == []
+
+
+def test_a_file_that_was_copied_and_could_not_be_removed_is_no_second_file(both: Both) -> None:
+    """Interrupted between the copy to its folder and the removal, it is seen once all the same."""
+    path = both.send(request(1, [order(1)]))
+    copy = path.read_bytes()
+    with both.partner(CLEAN) as partner:
+        partner.pass_once()
+        path.with_name(f".taking.{path.name}").write_bytes(copy)
+        assert partner.pass_once().repeated == 0
+        assert partner.seen() == {1: 1}
+    assert list(both.take.iterdir()) == []
+
+
+def test_a_file_that_was_claimed_and_not_copied_is_taken(both: Both) -> None:
+    """Interrupted between the claim and the copy, it is not left lying."""
+    path = both.send(request(1, [order(1)]))
+    path.rename(path.with_name(f".taking.{path.name}"))
+    with both.partner(CLEAN) as partner:
+        assert partner.pass_once().orders == 1
+    assert list(both.take.iterdir()) == []

@@ -144,12 +144,16 @@ def snatched(reach: Reach) -> Iterator[None]:
     partner = reach.stage.partner(warehouse)
     aside = partner / "aside"
     aside.mkdir(exist_ok=True)
-    for path in (reach.stage.out / warehouse).glob("*.p7m"):
+    for path in (reach.stage.out / warehouse).glob("[!.]*.p7m"):
         # The partner's own software may be quicker, and the tree may be read-only.
         with suppress(OSError):
-            shutil.move(path, aside / path.name)
+            # Copied only once it is nobody else's: a copy beside the file would be a second file.
+            mine = path.rename(path.with_name(f".snatched.{path.name}"))
+            shutil.copyfile(mine, aside / f".{path.name}")
+            (aside / f".{path.name}").rename(aside / path.name)
+            mine.unlink()
     yield
-    for path in aside.iterdir():
+    for path in aside.glob("[!.]*"):
         path.rename(partner / "taken" / path.name)
 
 
