@@ -15,8 +15,9 @@ from console.exits import Exit, verdict
 from console.session import Session
 
 NOUNS: dict[str, tuple[str, str]] = {
-    "order": ("console.order:order", "Enter, show, hold, cancel and regenerate orders."),
+    "order": ("console.order:order", "Enter, show, hold, reject, cancel and regenerate orders."),
     "batch": ("console.batch:batch", "List and show interface batches, and reprocess them."),
+    "fraud": ("console.fraud:fraud", "Try the fraud check, list verdicts, block addresses."),
     "file": ("console.file:file", "List, open, requeue and discard generic files."),
     "status": ("console.status:status", "How many orders, batches and files stand at each step."),
     "probe": ("console.probe:probe", "Ask whether everything moves, with targets."),

@@ -15,7 +15,7 @@ STATUSES = ["NEW", "AWAITING_GENERATION", "AWAITING_DISPATCH", "COMPLETE", "ERRO
 
 @click.group()
 def order() -> None:
-    """Enter, show, hold, cancel and regenerate orders."""
+    """Enter, show, hold, reject, cancel and regenerate orders."""
 
 
 @order.command(epilog=example("cmp-orders order submit orders.jsonl --refused refused.jsonl"))
@@ -138,7 +138,7 @@ def hold(session: Session, name: str, reason: str) -> None:
 
 @order.command(epilog=example("cmp-orders order release 417 --reason 'address confirmed'"))
 @click.argument("name", metavar="ID|REFERENCE")
-@click.option("--reason", help="Kept with the hold.")
+@click.option("--reason", help="Kept with the hold; a hold for fraud needs one.")
 @click.option(
     "--kind",
     type=click.Choice(["OPERATOR", "FRAUD"], case_sensitive=False),
@@ -146,11 +146,27 @@ def hold(session: Session, name: str, reason: str) -> None:
 )
 @pass_session
 def release(session: Session, name: str, reason: str | None, kind: str | None) -> None:
-    """End a hold."""
+    """End a hold: the order goes on. Unchanged, the fraud check does not hold it again."""
     from console import order_moves, show  # noqa: PLC0415
 
     with session.connection() as conn:
         show.note(order_moves.release(conn, name, kind and kind.upper(), reason))
+
+
+@order.command(epilog=example("cmp-orders order reject 417 --reason 'nobody of that name there'"))
+@click.argument("name", metavar="ID|REFERENCE")
+@click.option("--reason", required=True, help="Kept in the history, and with the hold.")
+@pass_session
+def reject(session: Session, name: str, reason: str) -> None:
+    """Decide against an order that is held for fraud, or just suspect: it ends in Error.
+
+    Its holds end with it. Refused once it is sealed: then the warehouse has to be asked. It is not
+    cancelled: order regenerate takes it up again, and its fraud check then holds it once more.
+    """
+    from console import order_moves, show  # noqa: PLC0415
+
+    with session.connection() as conn:
+        show.note(order_moves.reject(conn, name, reason))
 
 
 @order.command(epilog=example("cmp-orders order cancel 417 --reason 'customer withdrew'"))

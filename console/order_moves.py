@@ -9,11 +9,14 @@ import psycopg
 
 from console.exits import Refusal
 from console.show import printable
-from core.db import orders
+from core.db import fraud, orders, rejecting
 from core.db.orders import Standing
 from core.domain.order import LEGAL_MOVES, OrderStatus
+from core.errors import Reason
 
 ENDED = ("COMPLETE", "CANCELLED")
+REJECTED_FROM = ("AWAITING_GENERATION", "AWAITING_DISPATCH")
+"""What is New was never submitted, and is cancelled; what has ended is decided already."""
 _AWAITING = "AWAITING_DISPATCH"
 _LONGEST_REASON = 1000
 _BIGINT_DIGITS = 19
@@ -68,6 +71,8 @@ def cancel(conn: psycopg.Connection, name: str, reason: str) -> str:
         orders.cancel_lines(conn, order.id)
         orders.unqueue(conn, order.id)
         status = orders.settled_as(conn, order.id) if order.status == _AWAITING else "CANCELLED"
+        if status in ENDED:
+            orders.end_holds(conn, order.id, "CANCELLED", reason)
         orders.move(conn, order.id, status, reason)
     rest = f"; {order.dispatched} units dispatched before stay so" if order.dispatched else ""
     return f"order {order.id} is cancelled{rest}: it is {OrderStatus(status).shown} now"
@@ -108,9 +113,31 @@ def release(conn: psycopg.Connection, name: str, kind: str | None, reason: str |
         wanted = kind or order.held[0]
         if wanted not in order.held:
             raise Refusal(f"order {order.id} has no {wanted} hold, but {', '.join(order.held)}")
+        if wanted == "FRAUD":
+            if reason is None:
+                raise Refusal(f"order {order.id} is held for fraud: --reason says why it may go")
+            fraud.release(conn, order.id)
         orders.release_hold(conn, order.id, wanted, reason)
     left = [one for one in order.held if one != wanted]
     return f"order {order.id} is released" + (f"; {', '.join(left)} still holds it" if left else "")
+
+
+def reject(conn: psycopg.Connection, name: str, reason: str) -> str:
+    """End an order of which nothing open is sealed in Error, its holds with it."""
+    checked(reason)
+    with _locked(conn, name) as order:
+        if order.status not in REJECTED_FROM:
+            raise Refusal(
+                f"order {order.id} is {_shown(order)}: only an order that is on its way to a "
+                "warehouse is rejected"
+            )
+        _refuse_sealed(order)
+        orders.end_holds(conn, order.id, "REJECTED", reason)
+        rejecting.reject(conn, Reason.FRAUD_CHECK_REJECTED, [(order.id, reason)])
+    return (
+        f"order {order.id} is rejected and in Error; cmp-orders order cancel ends it for good, "
+        "order regenerate takes it up again"
+    )
 
 
 def regenerate(conn: psycopg.Connection, name: str) -> str:

@@ -34,6 +34,7 @@ def tell(console: Console, order: Row) -> None:
     for title, columns, rows, line in (
         ("Items", _ITEM, order["items"], _item),
         ("Request lines", _LINE, order["lines"], _line),
+        ("Fraud check before sending", _CHECK, order["fraud_checks"], _check),
         ("Holds", _HOLD, order["holds"], _hold),
         ("Awaiting a batch", _QUEUED, order["queued"], _queued),
         ("Asked of the warehouses", _REQUEST, order["requests"], _request),
@@ -149,11 +150,21 @@ def _line(row: Row) -> Sequence[object]:
     return [row["id"], items, *(row[name] for name in names), remark]
 
 
+_CHECK = ("verdict", ">score", "reasons", "by", "at")
+
+
+def _check(row: Row) -> Sequence[object]:
+    verdict = row["verdict"] + (", counts no more" if row["stale"] else "")
+    return [verdict, row["score"], row["reasons"], row["checker"], row["checked_at"]]
+
+
 _HOLD = ("hold", "why", "")
 
 
 def _hold(row: Row) -> Sequence[object]:
-    ended = row["released_at"] and f"released {show.moment(row['released_at'])}"
+    ended = row["released_at"] and (
+        f"{(row['decision'] or 'released').lower()} {show.moment(row['released_at'])}"
+    )
     by = row["released_by"] and f"by {row['released_by']}"
     placed = f"placed {show.moment(row['placed_at'])}", f"by {row['placed_by']}"
     return [row["kind"], row["reason"], _below(*placed, ended, by, row["release_reason"])]

@@ -9,7 +9,10 @@ import re
 from typing import TYPE_CHECKING
 
 from console import exits
+from core.config.catalogue import PREFIX
+from core.config.fraud import weight_of
 from core.domain import batch, order, tmf622
+from core.domain.fraud import Rule
 from core.errors import Reason
 from core.events import CONTEXT, Event
 
@@ -26,7 +29,8 @@ DAEMON_EXITS = {
 
 def page() -> str:
     """The whole page, in Markdown."""
-    return "\n".join([*_head(), *_events(), *_reasons(), *_moves(), *_tmf622(), *_exits(), ""])
+    parts = (_head(), _events(), _reasons(), _rules(), _moves(), _tmf622(), _exits())
+    return "\n".join([*(line for part in parts for line in part), ""])
 
 
 def _head() -> Iterator[str]:
@@ -34,8 +38,8 @@ def _head() -> Iterator[str]:
     yield ""
     yield "Made from the code by `python -m console.reference`; a test keeps it true."
     yield ""
-    yield "[Events](#events) · [Reasons](#reasons) · [Moves](#moves) ·"
-    yield "[TM Forum's states](#tm-forums-states) · [Exit codes](#exit-codes)"
+    yield "[Events](#events) · [Reasons](#reasons) · [Rules](#rules-of-the-fraud-check) ·"
+    yield "[Moves](#moves) · [TM Forum's states](#tm-forums-states) · [Exit codes](#exit-codes)"
 
 
 def _events() -> Iterator[str]:
@@ -66,6 +70,17 @@ def _reasons() -> Iterator[str]:
     yield "| --- | --- |"
     for reason in Reason:
         yield _row(f"`{reason.value}`", reason.meaning)
+
+
+def _rules() -> Iterator[str]:
+    yield from ("", "## Rules of the fraud check", "")
+    yield "What each adds to an order's score as delivered; the property of its name,"
+    yield f"`{PREFIX}request.extract.fraud.weight.…`, sets another weight, and 0 turns it off."
+    yield ""
+    yield "| rule | weight | property | meaning |"
+    yield "| --- | --- | --- | --- |"
+    for rule in Rule:
+        yield _row(f"`{rule.value}`", str(rule.weight), weight_of(rule), rule.sentence)
 
 
 def _moves() -> Iterator[str]:

@@ -116,6 +116,10 @@ class Reason(StrEnum):
     # The outcome of an order.
     REJECTED = "REJECTED", "The warehouse rejected a line."
     FRAUD_REJECTED = "FRAUD_REJECTED", "The fraud check at the warehouse rejected the order."
+    FRAUD_CHECK_REJECTED = (
+        "FRAUD_CHECK_REJECTED",
+        "The order was rejected before it was sent, by the fraud check or by who decided its hold.",
+    )
     # A batch as a whole.
     WITHDRAWN = (
         "WITHDRAWN",

@@ -124,6 +124,37 @@ class Event(Enum):
         "An order could not be generated and is in Error.",
         "Mend what the reason names, then `cmp-orders order regenerate`.",
     )
+    ORDERS_CHECKED = (
+        "info",
+        ("orders", "passed", "held", "rejected", "milliseconds"),
+        "Orders have their verdict of the fraud check before sending; what passed is batched.",
+    )
+    ORDER_HELD = (
+        "info",
+        ("reasons", "score"),
+        "The fraud check before sending refers an order to a person; it is not batched.",
+        (
+            "`cmp-orders order show` tells why; `cmp-orders order release` or `cmp-orders order "
+            "reject` decides."
+        ),
+    )
+    ORDER_REJECTED = (
+        "info",
+        ("reasons", "score"),
+        "The fraud check before sending rejected an order, which is in Error and not cancelled.",
+        "If it is genuine: `cmp-orders order regenerate`, and `cmp-orders order release`.",
+    )
+    ORDERS_UNCHECKED = (
+        "warning",
+        ("orders", "why"),
+        "The fraud check's service is away, and the property says to send orders unchecked.",
+        "Have the service mended. `cmp-orders fraud list --reason CHECK_AWAY` lists them.",
+    )
+    VERDICTS_PRUNED = (
+        "info",
+        ("verdicts",),
+        "Verdicts of the fraud check were removed, older than the property keeps them.",
+    )
     BATCH_CREATED = (
         "info",
         ("orders", "milliseconds"),

@@ -203,6 +203,14 @@ PROBES: Final = (
         _asked("batching"),
     ),
     Probe(
+        "referred",
+        "seconds",
+        "For how long has an order that is held for fraud awaited a person?",
+        "`cmp-orders fraud list --verdict refer`, then `cmp-orders order release` or `cmp-orders "
+        "order reject`.",
+        _asked("referred"),
+    ),
+    Probe(
         "sealing",
         "seconds",
         "For how long has a batch awaited its sealing?",

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from core.config import sources
 from core.config.catalogue import Property, catalogue, dotted, find
+from core.config.fraud import Fraud
 from core.config.model import (
     Daemon,
     Database,
@@ -41,6 +42,7 @@ __all__ = [
     "Directory",
     "Dispatch",
     "ExtractToGeneric",
+    "Fraud",
     "LoadFromGeneric",
     "Log",
     "Overdue",
@@ -110,7 +112,7 @@ def _problem(detail: ErrorDetails, counted: Mapping[str, sources.Setting]) -> st
     return f"{places or 'defaults'}: {name + ': allowed is ' if name else ''}{allowed}"
 
 
-_TOGETHER = ("directory", "request_extract")
+_TOGETHER = ("directory", "request_extract", "request_extract_fraud")
 """The groups with rules between their properties."""
 
 

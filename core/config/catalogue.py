@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from core.config.group import Group
 from core.config.kinds import Kind, Secret
-from core.config.model import Group, Properties, Warehouse
+from core.config.model import Properties, Warehouse
 
 PREFIX = "sales.order."
 ENVIRONMENT_PREFIX = "SALES_ORDER_"

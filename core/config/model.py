@@ -8,9 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from core.config.fraud import Fraud
+from core.config.group import Group
 from core.config.kinds import (
     Choice,
     Duration,
@@ -32,12 +34,6 @@ Look = Annotated[
         "lost one harmless, so keep it short."
     ),
 ]
-
-
-class Group(BaseModel):
-    """Properties that share the beginning of their name."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Database(Group):
@@ -142,8 +138,10 @@ class RequestExtract(Group):
 
     fraudcheckrequired: Annotated[bool, Flag()] = Field(
         False,  # noqa: FBT003  # a default
-        description="true: the warehouse is to make a fraud check before the goods move; every "
-        "order of a request file is marked so and carries its contact details.",
+        description="true: a fraud check is required. Every order of a request file is marked so "
+        "and carries its contact details, so that the warehouse checks before the goods move; and "
+        "what sales.order.request.extract.fraud.checker names checks each order before it is "
+        "batched. false: neither is done.",
     )
     mode: Annotated[str, Choice(("triggered", "scheduled"))] = Field(
         "triggered",
@@ -237,6 +235,14 @@ class Probe(Group):
     )
     batching_severe: Age = Field(
         3600.0, description="Severe when a request that nobody holds awaits a batch for so long."
+    )
+    referred_warning: Age = Field(
+        14_400.0,
+        description="Warns when an order that is held for fraud awaits a person for so long.",
+    )
+    referred_severe: Age = Field(
+        86_400.0,
+        description="Severe when an order that is held for fraud awaits a person for so long.",
     )
     sealing_warning: Age = Field(
         600.0, description="Warns when a batch awaits its sealing for so long."
@@ -395,6 +401,7 @@ class Properties(BaseSettings):
     log: Log = Log()
     daemon: Daemon = Daemon()
     request_extract: RequestExtract = RequestExtract()
+    request_extract_fraud: Fraud = Fraud()
     extract_to_generic: ExtractToGeneric = ExtractToGeneric()
     load_from_generic: LoadFromGeneric = LoadFromGeneric()
     dispatch: Dispatch = Dispatch()
@@ -414,6 +421,12 @@ class Properties(BaseSettings):
                 "sales.order.request.extract.schedule to say when"
             )
         return self
+
+    @property
+    def checks_fraud(self) -> bool:
+        """Whether orders are checked for fraud before they are batched."""
+        required = self.request_extract.fraudcheckrequired
+        return required and self.request_extract_fraud.checker != "none"
 
     def envelope_of(self, warehouse: str) -> str:
         """CMS_GCM or CMS_CBC: the name of the envelope's profile for this warehouse."""

@@ -12,29 +12,41 @@ if TYPE_CHECKING:
     from core.domain.order import BatchLimits
 
 
-def ready(conn: psycopg.Connection, *, max_wait: float, max_orders: int) -> list[tuple[str, int]]:
+CHECKED = """(not %(checked)s or exists (
+                        select from fraud_check c
+                         where c.order_id = q.order_id and c.generation = q.generation
+                           and not c.stale))"""
+"""Whether a queued request has the verdict that it needs, where one is needed."""
+
+
+def ready(
+    conn: psycopg.Connection, *, max_wait: float, max_orders: int, checked: bool = False
+) -> list[tuple[str, int]]:
     """Warehouses (id, number) whose queue is full, or whose oldest request has waited `max_wait` s.
 
-    A request whose order has an open hold does not count, and a warehouse that is paused.
+    A request does not count whose order has an open hold, or has not the verdict of a fraud check
+    where it has to be `checked`; nor does a warehouse that is paused.
     """
     return conn.execute(
-        """
+        f"""
         select w.id, w.number from warehouse w
          where w.paused_at is null and (exists (
                 select from request_queue q
                  where q.warehouse_id = w.id
                    and not exists (select from order_hold h
                                     where h.order_id = q.order_id and h.released_at is null)
+                   and {CHECKED}
                    and q.queued_at <= now() - make_interval(secs => %(wait)s))
             or (%(wait)s > 0 and %(orders)s <= (
                 select count(*) from (
                     select from request_queue q where q.warehouse_id = w.id
                        and not exists (select from order_hold h
                                         where h.order_id = q.order_id and h.released_at is null)
+                       and {CHECKED}
                      limit %(orders)s) waiting)))
          order by w.id
-        """,
-        {"wait": max_wait, "orders": max_orders},
+        """,  # noqa: S608  # a constant of this module
+        {"wait": max_wait, "orders": max_orders, "checked": checked},
     ).fetchall()
 
 
@@ -59,19 +71,27 @@ def insert_batch(conn: psycopg.Connection, warehouse: str, *, fraud_check: bool)
     return int(row[0])
 
 
-def fill(conn: psycopg.Connection, batch: int, warehouse: str, limits: BatchLimits) -> int:
+def fill(
+    conn: psycopg.Connection,
+    batch: int,
+    warehouse: str,
+    limits: BatchLimits,
+    *,
+    checked: bool = False,
+) -> int:
     """Move the oldest requests without a hold from the queue into the batch; how many.
 
     They stay within the limits, but the first is taken whatever its size.
     """
     cursor = conn.execute(
-        """
+        f"""
         with candidate as materialized (
             select q.entered_at, q.order_id, q.line_count, q.byte_count
               from request_queue q
              where q.warehouse_id = %(warehouse)s
                and not exists (select from order_hold h
                                 where h.order_id = q.order_id and h.released_at is null)
+               and {CHECKED}
              order by q.entered_at, q.order_id
              limit %(orders)s
                for update skip locked
@@ -91,9 +111,10 @@ def fill(conn: psycopg.Connection, batch: int, warehouse: str, limits: BatchLimi
         )
         insert into request_detail (batch_id, sequence, order_id, generation)
         select %(batch)s, sequence, order_id, generation from moved
-        """,
+        """,  # noqa: S608  # a constant of this module
         {
             "batch": batch,
+            "checked": checked,
             "warehouse": warehouse,
             "orders": limits.orders,
             "lines": limits.lines,

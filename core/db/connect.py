@@ -73,13 +73,14 @@ def _escaped(value: str) -> str:
 
 
 class Turn(IntEnum):
-    """The work on one warehouse that only one process at a time may do."""
+    """The work on one warehouse, or on all (0), that only one process at a time may do."""
 
     BATCH = 1
     SEAL = 2
     LOAD = 3
     APPLY = 4
     ADOPT = 5
+    CHECK = 6
 
 
 @contextmanager

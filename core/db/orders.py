@@ -111,11 +111,25 @@ def release_hold(conn: psycopg.Connection, order: int, kind: str, reason: str | 
     return conn.execute(
         """
         update order_hold
-           set released_at = now(), released_by = acting(), release_reason = %(reason)s
+           set released_at = now(), released_by = acting(), release_reason = %(reason)s,
+               decision = 'RELEASED'
          where order_id = %(order)s and kind = %(kind)s and released_at is null
         """,
         {"order": order, "kind": kind, "reason": reason},
     ).rowcount
+
+
+def end_holds(conn: psycopg.Connection, order: int, decision: str, reason: str) -> None:
+    """End every open hold of a locked order that is REJECTED or CANCELLED, for who acts."""
+    conn.execute(
+        """
+        update order_hold
+           set released_at = now(), released_by = acting(), release_reason = %(reason)s,
+               decision = %(decision)s
+         where order_id = %(order)s and released_at is null
+        """,
+        {"order": order, "reason": reason, "decision": decision},
+    )
 
 
 def cancel_lines(conn: psycopg.Connection, order: int) -> None:

@@ -21,6 +21,13 @@ STATEMENTS: Final = {
          where not exists (select from order_hold h
                             where h.order_id = q.order_id and h.released_at is null)
     """,
+    # What has ended since is nobody's to decide any more.
+    "referred": """
+        select '', extract(epoch from now() - min(h.placed_at))
+          from order_hold h join sales_order o on o.id = h.order_id
+         where h.released_at is null and h.kind = 'FRAUD'
+           and o.status not in ('COMPLETE', 'CANCELLED')
+    """,
     "sealing": """
         select warehouse_id, extract(epoch from now() - min(stage_at)) from batch
          where type = 'Sales Order Request' and stage = 'Batch' and stage_status = 'Complete'

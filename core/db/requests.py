@@ -61,14 +61,22 @@ def drop_cancelled(conn: psycopg.Connection, batch: int) -> int:
     ).rowcount
 
 
-def requeue_held(conn: psycopg.Connection, batch: int, warehouse: str) -> int:
-    """Give locked orders with an open hold back to the queue; how many."""
+def requeue_held(
+    conn: psycopg.Connection, batch: int, warehouse: str, *, checked: bool = False
+) -> int:
+    """Give locked orders with an open hold back to the queue; how many.
+
+    Where orders have to be `checked`, those too whose verdict counts no more.
+    """
     return _requeue(
         conn,
         batch,
         warehouse,
-        """exists (select from order_hold h
-                    where h.order_id = d.order_id and h.released_at is null)""",
+        """(exists (select from order_hold h
+                     where h.order_id = d.order_id and h.released_at is null)
+            or %(checked)s and exists (select from fraud_check c
+                                        where c.order_id = d.order_id and c.stale))""",
+        checked=checked,
     )
 
 
@@ -77,7 +85,9 @@ def requeue(conn: psycopg.Connection, batch: int, warehouse: str) -> int:
     return _requeue(conn, batch, warehouse, "true")
 
 
-def _requeue(conn: psycopg.Connection, batch: int, warehouse: str, which: str) -> int:
+def _requeue(
+    conn: psycopg.Connection, batch: int, warehouse: str, which: str, *, checked: bool = False
+) -> int:
     return conn.execute(
         f"""
         with given as (
@@ -95,7 +105,7 @@ def _requeue(conn: psycopg.Connection, batch: int, warehouse: str, which: str) -
                         -- An offset keeps it an order's own look: else all lines are summed up.
                         offset 0) s on true
         """.encode(),  # noqa: S608  # constants of ours
-        {"batch": batch, "warehouse": warehouse},
+        {"batch": batch, "warehouse": warehouse, "checked": checked},
     ).rowcount
 
 

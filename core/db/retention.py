@@ -127,11 +127,12 @@ def remove_lines(conn: psycopg.Connection, orders: list[int]) -> None:
 
 
 def remove_orders(conn: psycopg.Connection, orders: list[int]) -> None:
-    """The orders themselves, with their items, holds and history."""
+    """The orders themselves, with their items, holds, history and verdicts of the fraud check."""
     conn.execute(
         """
         with hold as (delete from order_hold where order_id = any(%(orders)s)),
         history as (delete from order_history where order_id = any(%(orders)s)),
+        verdict as (delete from fraud_check where order_id = any(%(orders)s)),
         item as (delete from order_item where order_id = any(%(orders)s))
         delete from sales_order where id = any(%(orders)s)
         """,

@@ -33,8 +33,13 @@ PARTS = {
           from request_line l where l.order_id = %(order)s order by l.id
     """,
     "holds": """
-        select kind, reason, placed_at, placed_by, released_at, released_by, release_reason
+        select kind, reason, placed_at, placed_by, released_at, released_by, release_reason,
+               decision
           from order_hold where order_id = %(order)s order by id
+    """,
+    "fraud_checks": """
+        select checker, verdict, score, reasons, released_reasons, stale, checked_at
+          from fraud_check where order_id = %(order)s
     """,
     "history": """
         select from_status, to_status, at, who, why

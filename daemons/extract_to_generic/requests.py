@@ -98,7 +98,9 @@ class Extract:
                 return
             requests.lock_orders(conn, batch.id)
             cancelled = requests.drop_cancelled(conn, batch.id)
-            held = requests.requeue_held(conn, batch.id, batch.warehouse_id)
+            held = requests.requeue_held(
+                conn, batch.id, batch.warehouse_id, checked=self._properties.checks_fraud
+            )
             orders = requests.order_rows(conn, batch.id)
             file = self._sealed(conn, batch, orders, recipients) if orders else None
             if file is None:

@@ -13,6 +13,7 @@ import pytest
 from core import config
 from core.config import ConfigError, catalogue, describe, load
 from core.config.kinds import Duration, Number, Quantity, Size, Times
+from core.domain.fraud import Rule
 
 SHIPPED = Path(__file__).parents[2] / "etc" / "sales-orders.properties"
 SECRET = "sales.order.database.password"
@@ -101,7 +102,8 @@ def test_the_shipped_file_can_be_used_line_by_line(write: Write) -> None:
     text = re.sub(r"^#(?=sales\.order)", "", SHIPPED.read_text("utf-8"), flags=re.MULTILINE)
     path = write(text.replace("<ID>", "LONDON"))
     names = {entry.key for entry in _pairs(path)}
-    assert len(names) == len(catalogue()) - 1
+    secrets = sum(one.secret for one in catalogue().values())
+    assert len(names) == len(catalogue()) - secrets
     effective = load(path, environ={})
     assert effective.database == config.Database()
     assert effective.warehouse == {"LONDON": config.Warehouse()}
@@ -246,6 +248,52 @@ def test_the_mode_scheduled_needs_times(write: Write) -> None:
         f"{path}:1: sales.order.request.extract.mode = scheduled: needs "
         "sales.order.request.extract.schedule to say when"
     )
+
+
+FRAUD = "sales.order.request.extract.fraud"
+
+
+@pytest.mark.parametrize(
+    ("setting", "allowed"),
+    [
+        ("checker = http", "an http.url that says where"),
+        ("http.url = http://example.com/", "https://, or http:// on this host alone"),
+        ("http.url = https://user:secret@example.com/", "without user and password"),
+        ("http.url = ftp://127.0.0.1/", "https://"),
+        ("http.url = https://", "https://"),
+        ("http.url = nonsense", "https://"),
+        ("http.url = http://[::1", "https://"),
+        ("http.certificates = ca.pem", "an absolute path"),
+        ("keep = 3d", "at least as long as shared.window"),
+        ("weight.nameplaceholder = -1", "a whole number from 0 to 1000"),
+        ("checker = maybe", "none, rules or http"),
+    ],
+    ids=range(11),
+)
+def test_the_fraud_check_can_work_with_its_properties(
+    write: Write, setting: str, allowed: str
+) -> None:
+    """A checker that could not check, or orders sent where others can read them, stop the start."""
+    with pytest.raises(ConfigError) as refused:
+        load(write(f"{FRAUD}.{setting}\n"), environ={})
+    [problem] = refused.value.problems
+    assert allowed in problem
+    assert ":1: " in problem
+
+
+@pytest.mark.parametrize(
+    "url", ["https://check.example.com/orders", "http://127.0.0.1:8089/", "http://localhost/x",
+            "http://[::1]:1/"]
+)  # fmt: skip
+def test_where_the_fraud_check_may_ask(write: Write, url: str) -> None:
+    """Over TLS anywhere, without it on this host alone."""
+    properties = load(write(f"{FRAUD}.checker = http\n{FRAUD}.http.url = {url}\n"), environ={})
+    assert properties.request_extract_fraud.http_url == url
+
+
+def test_each_rule_has_its_weight() -> None:
+    """Every rule of the fraud check has a property, whose default is the rule's own weight."""
+    assert config.Fraud().weights == {rule: rule.weight for rule in Rule}
 
 
 @pytest.mark.parametrize("inside", ["/srv/out", "/srv/out/in", "/srv"])

@@ -9,13 +9,13 @@ import uuid
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from core import config, documents
+from core import checkers, config, documents
 from core.db import inbound
 from core.documents import copytext
 from core.domain.attributes import luhn_digit
 from core.domain.batch import PUBLISHED, SEALED
 from daemons.dispatch import Dispatch
-from daemons.request_extract import Batch, Generate
+from daemons.request_extract import Batch, Check, Generate
 from tests.site import GRANULARITY, Site
 
 if TYPE_CHECKING:
@@ -95,6 +95,12 @@ class Desk(Site):
                 before,
             )
         ]
+
+    def check(self) -> int:
+        """Have whatever is queued checked as the properties say; how many units that took."""
+        screening = checkers.screening(self.properties)
+        assert screening is not None
+        return drained(Check(screening), self.conn("request_extract"))
 
     def seal(self, *batches: int) -> None:
         """What sealing and publishing leave in the tables, of these batches."""

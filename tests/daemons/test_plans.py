@@ -22,6 +22,7 @@ IN_HAND = 40
 GROWING = {
     "sales_order", "order_item", "order_history", "request_line", "request_line_share",
     "request_detail", "dispatch", "dispatch_detail", "dispatch_line", "dispatched_unit", "charge",
+    "fraud_check",
 }  # fmt: skip
 OF_WAITING = "sales_order_awaiting_generation"
 """An index that holds what is to be done, and no more."""
@@ -123,6 +124,10 @@ def _past() -> Sequence[str]:
             select o, 'NEW', 'test' from {orders}""",  # noqa: S608
         f"""insert into request_line_share (line_id, order_id, item_no, quantity, dispatched)
             select o, o, 1, 1, 1 from {orders}""",  # noqa: S608
+        f"""insert into fraud_check (order_id, generation, account_id, country, entered_at,
+                                     input_sha256, address_key, name_key, checker, verdict, score)
+            select o, 1, o, 'GB', now(), sha256(''), decode(md5('a' || o), 'hex'),
+                   decode(md5('n' || o), 'hex'), 'rules', 'PASS', 0 from {orders}""",  # noqa: S608
     )
 
 
@@ -144,7 +149,10 @@ def test_nothing_reads_a_growing_table_whole(
     """From generation to settlement each statement of the daemons finds its rows by an index.
 
     Also when nothing is known of the tables, as after a great intake: plans must not hang on it.
+    With the fraud check, by whose verdicts orders are batched.
     """
+    past.settings["sales.order.request.extract.fraud.checker"] = "rules"
+    past.settings["sales.order.request.extract.fraud.refer"] = "0"
     for _ in range(IN_HAND):
         past.order(("PHONE", 2, "499.99"), ("SIM", 3, "0.001"), ("ROUTER", 1, "80"),
                    ("ROUTER", 2, "80"))  # fmt: skip

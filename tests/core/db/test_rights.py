@@ -17,17 +17,18 @@ TABLES = (
     "request_line", "request_line_share", "request_queue", "batch", "batch_history",
     "request_detail", "outbound_file", "inbound_file", "dispatch_detail", "dispatch_line",
     "dispatch", "dispatched_unit", "charge", "acknowledgement", "sequence_gap", "sequence_repeat",
-    "overdue", "schema_migration",
+    "overdue", "fraud_check", "blocked_address", "schema_migration",
 )  # fmt: skip
 
 ALLOWED: dict[str, dict[str, set[str]]] = {
     "request_extract": {
         "insert": {"request_line", "request_line_share", "request_queue", "batch",
-                   "request_detail"},
-        "delete": {"request_queue"},
+                   "request_detail", "order_hold", "fraud_check"},
+        "delete": {"request_queue", "fraud_check"},
         "update": {"sales_order.status", "sales_order.status_reason", "sales_order.status_at",
                    "sales_order.generation", "order_item.open_quantity", "batch.record_count",
-                   "request_queue.*"},
+                   "request_queue.*", "fraud_check.*", "order_hold.reason",
+                   "request_line.rejected", "request_line_share.rejected"},
     },
     "extract_to_generic": {
         "insert": {"request_queue", "outbound_file", "overdue"},
@@ -84,15 +85,16 @@ UNREADABLE = {
                         "outbound_file", "acknowledgement", "sequence_gap", "overdue"},
     "extract_to_generic": {"inbound_file", "dispatch", "dispatch_detail", "dispatch_line",
                            "dispatched_unit", "charge", "order_history", "batch_history",
-                           "sequence_gap"},
+                           "sequence_gap", "blocked_address"},
     "load_from_generic": {"sales_order", "order_item", "order_hold", "request_line",
                           "request_queue", "request_detail", "outbound_file", "dispatch",
                           "dispatched_unit", "charge", "order_history", "batch_history",
-                          "acknowledgement", "overdue"},
+                          "acknowledgement", "overdue", "fraud_check", "blocked_address"},
     "dispatch": {"inbound_file", "order_hold", "request_queue", "order_history",
-                 "batch_history", "sequence_gap", "sequence_repeat"},
+                 "batch_history", "sequence_gap", "sequence_repeat", "fraud_check",
+                 "blocked_address"},
     "retention": {"inbound_file", "dispatch", "product", "acknowledgement", "overdue",
-                  "sequence_gap", "sequence_repeat"},
+                  "sequence_gap", "sequence_repeat", "blocked_address"},
     "console": set(),
 }  # fmt: skip
 

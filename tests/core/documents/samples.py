@@ -9,11 +9,14 @@ from importlib import resources
 from typing import Any
 
 from core.documents.validation import ACKNOWLEDGEMENT, DISPATCH, REQUEST, Schema
+from core.screening import service
 
 SCHEMAS = {
     "order-request": REQUEST,
     "order-dispatch": DISPATCH,
     "acknowledgement": ACKNOWLEDGEMENT,
+    "fraud-check-request": service.REQUEST,
+    "fraud-check-answer": service.ANSWER,
 }
 
 

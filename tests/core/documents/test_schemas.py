@@ -14,13 +14,14 @@ from core.documents.request import ACTION
 from core.documents.request import TYPE as REQUEST_TYPE
 from core.documents.request import VERSION as REQUEST_VERSION
 from core.documents.validation import ACKNOWLEDGEMENT, DISPATCH, REQUEST, Schema
+from core.screening import service
 
 from .samples import example, example_names, schema_of, subschemas
 
 EACH = pytest.mark.parametrize(
     "schema",
-    [REQUEST, DISPATCH, ACKNOWLEDGEMENT],
-    ids=["request", "dispatch", "acknowledgement"],
+    [REQUEST, DISPATCH, ACKNOWLEDGEMENT, service.REQUEST, service.ANSWER],
+    ids=["request", "dispatch", "acknowledgement", "fraud check request", "fraud check answer"],
 )
 NUMBERS = {
     "minimum",
@@ -121,6 +122,23 @@ ACKNOWLEDGEMENT_LIMITS: dict[str, dict[str, int]] = {
     "record.sequence": _number(limits.RECORDS_MAX),
     "record.dispatchId": _text(limits.DISPATCH_ID_LENGTH),
 }
+FRAUD_REQUEST_LIMITS: dict[str, dict[str, int]] = {
+    "orders": _entries(5000),
+    "id": COMMON["id"],
+    "dateTime": COMMON["dateTime"],
+    **{
+        place: numbers
+        for place, numbers in REQUEST_LIMITS.items()
+        if place.startswith(("order.accountId", "order.contactDetails", "order.deliveryAddress"))
+    },
+}
+FRAUD_ANSWER_LIMITS: dict[str, dict[str, int]] = {
+    "orders": _entries(5000),
+    "id": COMMON["id"],
+    "verdict.score": _number(1_000_000, 0),
+    "verdict.reasons": _entries(40, 0),
+    "verdict.reasons[]": _text(40),
+}
 PATTERNS = {
     (ACKNOWLEDGEMENT, "id"): limits.ID_PATTERN,
     (ACKNOWLEDGEMENT, "wareHouse.id"): limits.WAREHOUSE_ID_PATTERN,
@@ -194,8 +212,10 @@ def test_every_limit_stated(schema: Schema) -> None:
         (REQUEST, REQUEST_LIMITS),
         (DISPATCH, DISPATCH_LIMITS),
         (ACKNOWLEDGEMENT, ACKNOWLEDGEMENT_LIMITS),
+        (service.REQUEST, FRAUD_REQUEST_LIMITS),
+        (service.ANSWER, FRAUD_ANSWER_LIMITS),
     ],
-    ids=["request", "dispatch", "acknowledgement"],
+    ids=["request", "dispatch", "acknowledgement", "fraud check request", "fraud check answer"],
 )
 def test_limits_are_the_codes(schema: Schema, expected: dict[str, dict[str, int]]) -> None:
     """Each number in a schema is a constant of core.documents.limits, and the other way round."""
@@ -280,7 +300,11 @@ def test_examples_of_each() -> None:
     assert "acknowledgement.example.json" in example_names("acknowledgement")
 
 
-@pytest.mark.parametrize("kind", ["order-request", "order-dispatch", "acknowledgement"])
+@pytest.mark.parametrize(
+    "kind",
+    ["order-request", "order-dispatch", "acknowledgement", "fraud-check-request",
+     "fraud-check-answer"],
+)  # fmt: skip
 def test_examples_show_every_property(kind: str) -> None:
     """Taken together, the examples show every property that a schema has."""
     schema = schema_of(kind)

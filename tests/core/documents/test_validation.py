@@ -168,7 +168,7 @@ _json = st.recursive(
 @given(st.data())
 def test_agreement_over_mutations(data: st.DataObject) -> None:
     """Both say the same of an example into which anything was put anywhere, up to three times."""
-    name = data.draw(st.sampled_from(example_names()))
+    name = data.draw(st.sampled_from(example_names("order-")))
     document = example(name)
     for _ in range(data.draw(st.integers(1, 3))):
         places = list(_places(document))

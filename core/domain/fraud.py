@@ -1,0 +1,270 @@
+"""The fraud check before sending: its rules, what they weigh, and what follows from a verdict.
+
+What an order is compared by lives here too: two spellings of one address have one key, and so have
+two spellings of one name. The keys are digests, so that whoever reads the table of verdicts learns
+no address from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final, Self
+
+
+class Rule(StrEnum):
+    """A rule's stable code, the sentence for people, and what it weighs unless a property says.
+
+    A sentence names what is wrong and never the value: it stands in holds and in logs.
+    """
+
+    sentence: str
+    weight: int
+
+    def __new__(cls, code: str, weight: int = 0, sentence: str = "") -> Self:
+        """Keep sentence and weight beside the code."""
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.weight, member.sentence = weight, sentence
+        return member
+
+    NAME_MISSING = (
+        "NAME_MISSING",
+        50,
+        "The delivery or contact name is a single sign, or has no letter.",
+    )
+    NAME_PLACEHOLDER = "NAME_PLACEHOLDER", 50, "The delivery or contact name is a placeholder."
+    ADDRESS_INCOMPLETE = (
+        "ADDRESS_INCOMPLETE", 50, "Street, town or postcode is missing, which the country needs.",
+    )  # fmt: skip
+    ADDRESS_PLACEHOLDER = "ADDRESS_PLACEHOLDER", 50, "A line of the address is a placeholder."
+    COUNTY_MISSING = (
+        "COUNTY_MISSING", 0, "The county, province or state is missing, which the country needs.",
+    )  # fmt: skip
+    COUNTRY_UNKNOWN = "COUNTRY_UNKNOWN", 50, "The country is not one that post goes to."
+    POST_CODE_INVALID = "POST_CODE_INVALID", 50, "The postcode is not one of the country's."
+    PHONE_INVALID = "PHONE_INVALID", 50, "The telephone number is none."
+    PHONE_UNLIKELY = (
+        "PHONE_UNLIKELY", 0, "The telephone number is not one that the country gives out.",
+    )  # fmt: skip
+    EMAIL_INVALID = "EMAIL_INVALID", 50, "The e-mail address is not written as one can be."
+    DELIVERY_ABROAD = (
+        "DELIVERY_ABROAD", 30, "The delivery goes to another country than the account's orders.",
+    )  # fmt: skip
+    ADDRESS_SHARED = (
+        "ADDRESS_SHARED", 50, "Recent orders go to this address under many names.",
+    )  # fmt: skip
+    ADDRESS_BLOCKED = "ADDRESS_BLOCKED", 100, "The address is on the list of blocked addresses."
+
+
+class Verdict(StrEnum):
+    """What a check comes to."""
+
+    PASS = "PASS"  # noqa: S105  # no password
+    REFER = "REFER"
+    REJECT = "REJECT"
+
+
+CHECK_AWAY: Final = "CHECK_AWAY"
+"""In place of a rule's code: the service did not answer, and the property says to let pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """The score from which on an order is referred, or rejected; 0 is never."""
+
+    refer: int
+    reject: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """How many names, in orders within how many seconds of each other, are many at one address."""
+
+    names: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What of an order is checked."""
+
+    order_id: int
+    account_id: int
+    entered_at: datetime
+    contact_name: str | None
+    contact_email: str | None
+    contact_phone: str | None
+    delivery_name: str
+    delivery_lines: list[str]
+    town: str | None
+    county: str | None
+    post_code: str | None
+    country: str
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict, its score, and the codes of what led to it, in the order of the rules."""
+
+    verdict: Verdict
+    score: int
+    reasons: tuple[str, ...]
+
+
+_NOTHING: Final = Judgement(Verdict.PASS, 0, ())
+
+
+class Consequence(StrEnum):
+    """What becomes of the order."""
+
+    GO = "GO"
+    HOLD = "HOLD"
+    ERROR = "ERROR"
+
+
+def weigh(
+    fired: Collection[Rule], weights: Mapping[Rule, int], thresholds: Thresholds
+) -> Judgement:
+    """The verdict of the rules: the sum of what those that fired weigh, against the thresholds."""
+    if not fired:
+        return _NOTHING
+    counted = [rule for rule in Rule if rule in fired and weights[rule]]
+    score = sum(weights[rule] for rule in counted)
+    verdict = Verdict.PASS
+    if 0 < thresholds.reject <= score:
+        verdict = Verdict.REJECT
+    elif 0 < thresholds.refer <= score:
+        verdict = Verdict.REFER
+    return Judgement(verdict, score, tuple(rule.value for rule in counted))
+
+
+def consequence(
+    judgement: Judgement, *, released: Collection[str] | None, reused: bool
+) -> Consequence:
+    """What follows from a verdict; a person's decision counts for as long as it covers it.
+
+    `released` are the reasons with which a person has let this very input go, None if nobody has.
+    An order with a verdict of before (`reused`) was regenerated by a person: a rejected one is
+    held then, for a person to decide, and not thrown out again.
+    """
+    if judgement.verdict is Verdict.PASS:
+        return Consequence.GO
+    if released is not None and set(judgement.reasons) <= set(released):
+        return Consequence.GO
+    if judgement.verdict is Verdict.REJECT and not reused:
+        return Consequence.ERROR
+    return Consequence.HOLD
+
+
+def explain(judgement: Judgement) -> str:
+    """The verdict for people, without a word of the order's data."""
+    known = {rule.value: rule.sentence for rule in Rule}
+    parts = [f"{code}: {known[code]}" if code in known else code for code in judgement.reasons]
+    head = f"{judgement.verdict.value} at score {judgement.score}"
+    return f"{head}; {' '.join(parts)}"[:1000] if parts else head
+
+
+# What is compared.
+
+_SHORTER: Final = {
+    "street": "st", "saint": "st", "road": "rd", "avenue": "av", "ave": "av", "lane": "ln",
+    "drive": "dr", "close": "cl", "court": "ct", "place": "pl", "square": "sq", "terrace": "ter",
+    "apartment": "flat", "apt": "flat", "unit": "flat", "strasse": "str", "house": "hse",
+}  # fmt: skip
+_TITLES: Final = frozenset({"mr", "mrs", "ms", "miss", "mx", "dr", "prof", "sir", "herr", "frau"})
+_WORDS: Final = re.compile(r"\w+")
+# What ASCII has besides these, to the same end and quicker.
+_SPACED: Final = {code: " " for code in range(128) if not (chr(code).isalnum() or code == ord("_"))}
+KEY_BYTES: Final = 16
+
+
+def words(text: str) -> list[str]:
+    """The words of a text without case, accents and punctuation."""
+    if not text.isascii():
+        spread = unicodedata.normalize("NFKD", text.casefold())
+        text = "".join(sign for sign in spread if not unicodedata.combining(sign))
+        return _WORDS.findall(text.casefold())
+    return text.casefold().translate(_SPACED).split()
+
+
+def address_key(
+    lines: Iterable[str], town: str | None, post_code: str | None, country: str
+) -> bytes:
+    """One key for every spelling of an address.
+
+    The postcode stands for the town where there is one; of the lines neither the order counts, nor
+    how "Street" is written.
+    """
+    code = "".join(words(post_code or ""))
+    place = code or " ".join(words(town or ""))
+    told = {_SHORTER.get(word, word) for line in lines for word in words(line)}
+    return _key(country, place, *sorted(told))
+
+
+def name_key(name: str) -> bytes:
+    """One key for every spelling of a name: neither title nor order of its words counts."""
+    return _key(*sorted({word for word in words(name) if word not in _TITLES}))
+
+
+def _key(*parts: str) -> bytes:
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=KEY_BYTES).digest()
+
+
+# Placeholders.
+
+_NOBODY: Final = frozenset(
+    """
+    test|testing|tester|test test|test name|test user|test order|test customer|test person
+    asdf|asdf asdf|asdfgh|asdfghjkl|qwerty|qwertz|qwertyuiop|qwer|zxcv|zxcvbn|hjkl|abc|abcd|abcdef
+    n a|na na|none|null|nil|nan|undefined|unknown|not known|no name|noname|name|your name|my name
+    first name|last name|first last|firstname lastname|name surname|customer|customer name
+    tbc|tba|tbd|to be confirmed|to be advised|dummy|fake|fake name|sample|example|placeholder
+    john doe|jane doe|joe bloggs|max mustermann|erika mustermann|john q public|mickey mouse
+    donald duck|foo|bar|foo bar|foobar|nobody|anonymous|deleted|do not use|lorem ipsum
+    """.replace("\n", "|").split("|")
+)  # fmt: skip
+_NOWHERE: Final = frozenset(
+    """
+    test|test street|test road|test address|testing|asdf|asdfgh|qwerty|address|my address
+    your address|address line 1|address line 2|line 1|line1|street address|delivery address
+    n a|none|null|nil|nan|undefined|unknown|not known|no address|no fixed abode|tbc|tba|tbd
+    to be confirmed|to be advised|dummy|fake street|123 fake street|sample|sample street|example
+    somewhere|nowhere|anywhere|anytown|123 main street anytown|placeholder|do not deliver|foo|bar
+    foobar|lorem ipsum|same as above|as above|ditto|postcode|my house
+    """.replace("\n", "|").split("|")
+)  # fmt: skip
+NOBODY: Final = frozenset(" ".join(entry.split()) for entry in _NOBODY) - {""}
+"""Names that nobody has, as words() leaves them."""
+NOWHERE: Final = frozenset(" ".join(entry.split()) for entry in _NOWHERE) - {""}
+"""Lines of an address that lead nowhere."""
+_REPEATED: Final = re.compile(r"(\w{1,3})\1{2,}")
+
+
+def of_name(name: str) -> Rule | None:
+    """What is wrong with a name, if anything."""
+    told = words(name)
+    joined = "".join(told)
+    if len(joined) == 1 or not any(map(str.isalpha, joined)):
+        return Rule.NAME_MISSING
+    return Rule.NAME_PLACEHOLDER if _is_filler(told, joined, NOBODY) else None
+
+
+def is_nowhere(line: str) -> bool:
+    """Whether a line or town of an address is a placeholder, or has neither letter nor digit."""
+    told = words(line)
+    joined = "".join(told)
+    return not joined.strip("_") or (
+        # "7 77" may be a house at its road: digits alone say nothing.
+        not joined.isdigit() and _is_filler(told, joined, NOWHERE)
+    )
+
+
+def _is_filler(told: list[str], joined: str, known: frozenset[str]) -> bool:
+    # One to three signs again and again and nothing else: xxx, asdasdasd, "A. A. A."
+    return " ".join(told) in known or _REPEATED.fullmatch(joined) is not None
