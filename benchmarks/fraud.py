@@ -32,7 +32,7 @@ from benchmarks.pipeline import SETTINGS
 from benchmarks.volume import SEED, TOWNS
 from console.embedded import PORT, EmbeddedPostgres
 from core import checkers, log
-from core.config import Database, Fraud, Properties
+from core.config import Database, Fraud, Properties, RequestExtract
 from core.db import connect, migrate
 from daemons.request_extract import ROLE, Check, Generate
 
@@ -141,6 +141,7 @@ def main(*, orders: int, seed: int) -> None:
             prepare(owner, folder / "orders.tsv")
             properties = Properties(
                 database=Database(host=server.host, port=PORT, name="fraud"),
+                request_extract=RequestExtract(fraudcheckrequired=True),
                 request_extract_fraud=Fraud(checker="rules"),
             )
             with connect.connect(connect.Address(server.host, PORT, "fraud", ROLE, ROLE)) as conn:

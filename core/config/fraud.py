@@ -104,8 +104,9 @@ class Fraud(Group):
         "the service. Empty: those of the system.",
     )
     http_timeout: Annotated[float, Duration("100ms", "1m")] = Field(
-        5.0, description="How long the service may take to be reached and to begin its "
-        "answer, and again to end it."
+        5.0,
+        description="How long the service may take to be reached and to begin its "
+        "answer, and again to end it.",
     )
     http_attempts: Annotated[int, Number(1, 10)] = Field(
         3, description="How often a request is tried, with growing pauses, before it is away."

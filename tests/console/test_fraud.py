@@ -23,7 +23,7 @@ from tests.daemons.test_check import BAD, GENUINE, generated, verdict
 @pytest.fixture
 def held(console: Console) -> int:
     """An order that the rules have referred to a person."""
-    console.set(request_extract_fraud_checker="rules")
+    console.require_check("rules")
     order = generated(console, **BAD)
     console.check()
     return order
@@ -220,7 +220,7 @@ def test_try_weighs_as_the_properties_say(console: Console) -> None:
 
 def test_block_and_unblock(console: Console) -> None:
     """A blocked address holds orders to it, in whatever spelling; unblocked it does no more."""
-    console.set(request_extract_fraud_checker="rules")
+    console.require_check("rules")
     ended = console.call(
         "fraud", "block", "--line", "17, STATION RD.", "--post-code", "ls14ap",
         "--country", "gb", "--reason", "empty house",
@@ -241,7 +241,7 @@ def test_block_and_unblock(console: Console) -> None:
 
 def test_block_reaches_what_is_not_sent_yet(console: Console) -> None:
     """Orders that have passed already are checked again before they are sent, batched or not."""
-    console.set(request_extract_fraud_checker="rules")
+    console.require_check("rules")
     batched, queued = generated(console, **GENUINE), 0
     console.check()
     [batch] = console.batch()

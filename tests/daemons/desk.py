@@ -60,6 +60,14 @@ class Desk(Site):
         for name, value in settings.items():
             self.settings["sales.order." + name.replace("_", ".")] = value
 
+    def require_check(self, checker: str, **settings: str) -> None:
+        """A fraud check before sending, by this checker."""
+        self.set(
+            request_extract_fraudcheckrequired="true",
+            request_extract_fraud_checker=checker,
+            **settings,
+        )
+
     def add_warehouse(self, warehouse: str, granularity: str) -> None:
         """A warehouse without directories and keys."""
         self.owner.execute(

@@ -34,7 +34,7 @@ BAD: dict[str, Any] = GENUINE | {"delivery_name": "Test Test"}
 @pytest.fixture
 def checking(desk: Desk) -> Desk:
     """An installation with the rules on."""
-    desk.set(request_extract_fraud_checker="rules")
+    desk.require_check("rules")
     return desk
 
 
@@ -285,7 +285,7 @@ def test_partly_sealed_orders_are_held_instead_of_rejected(checking: Desk) -> No
         " where batch_id = %s", (leeds,),
     )  # fmt: skip
     checking.owner.execute("delete from request_detail where batch_id = %s", (leeds,))
-    checking.set(request_extract_fraud_checker="rules")
+    checking.require_check("rules")
     checking.check()
     assert checking.status(order) == "AWAITING_DISPATCH"
     assert checking.value("select kind from order_hold where released_at is null") == "FRAUD"
@@ -294,7 +294,7 @@ def test_partly_sealed_orders_are_held_instead_of_rejected(checking: Desk) -> No
 def test_a_switched_on_checker_catches_what_is_queued(desk: Desk) -> None:
     """What was queued while there was no checker is checked before it is batched."""
     order = generated(desk, **BAD)
-    desk.set(request_extract_fraud_checker="rules")
+    desk.require_check("rules")
     assert desk.batch() == []
     desk.check()
     assert batched(desk, order) == 0
@@ -397,7 +397,7 @@ def test_the_service_decides(desk: Desk) -> None:
     orders = [generated(desk, **GENUINE) for _ in verdicts]
     assert orders == list(verdicts)
     with StandInService(respond) as service:
-        desk.set(request_extract_fraud_checker="http", request_extract_fraud_http_url=service.url)
+        desk.require_check("http", request_extract_fraud_http_url=service.url)
         desk.set(request_extract_fraud_http_orders="2")
         assert desk.check() == 2
     assert [desk.status(order) for order in orders] == [
@@ -415,7 +415,7 @@ def test_the_service_decides(desk: Desk) -> None:
 def away(desk: Desk, policy: str) -> Iterator[None]:
     """A service that is in trouble, and what the property says of that."""
     with StandInService(unavailable) as service:
-        desk.set(request_extract_fraud_checker="http", request_extract_fraud_http_url=service.url)
+        desk.require_check("http", request_extract_fraud_http_url=service.url)
         desk.set(request_extract_fraud_http_away=policy, request_extract_fraud_http_attempts="1")
         yield
 
@@ -468,7 +468,7 @@ def test_the_log_names_no_customer(
     """What is told of a check has order ids and codes, and nothing of what was checked."""
     del log_restored
     log.configure("request-extract", format="json")
-    desk.set(request_extract_fraud_checker="rules")
+    desk.require_check("rules")
     planted = {
         "delivery_name": "Test", "contact_name": "Xanthippe", "contact_email": "xanthippe",
         "contact_phone": "12-XANTHIPPE", "delivery_lines": ["Xanthippe", "x"], "town": "Xanthippe",
@@ -486,7 +486,7 @@ def test_the_log_names_no_customer(
 
 def test_what_is_batched_and_changed_goes_back(desk: Desk) -> None:
     """A changed address in a batch that is not sealed yet is checked before it is sent."""
-    desk.set(request_extract_fraud_checker="rules")
+    desk.require_check("rules")
     generated(desk, **GENUINE)
     desk.check()
     [batch] = desk.batch()

@@ -176,7 +176,7 @@ def test_bad_ones_are_caught(console: Console) -> None:
         console.owner.execute(
             "update sales_order set contact_email = %s where id = %s", (email, number)
         )
-    console.set(request_extract_fraud_checker="rules")
+    console.require_check("rules")
     console.owner.execute(
         "insert into order_item (order_id, item_no, product_code, quantity, unit_price)"
         " select id, 1, 'CASE', 1, 1 from sales_order"

@@ -72,7 +72,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         "insert": set(),
         "delete": {"sales_order", "order_item", "order_hold", "order_history", "request_line",
                    "request_line_share", "batch_history", "request_detail", "dispatch_detail",
-                   "dispatch_line", "dispatched_unit", "charge"},
+                   "dispatch_line", "dispatched_unit", "charge", "fraud_check"},
         "update": {"sales_order.status_at", "batch.purged_at"},
     },
 }  # fmt: skip
