@@ -10,6 +10,7 @@ from core.directory import published_name
 from core.domain.batch import PUBLISHED, SEALED
 from tests.daemons.depot import partner_acknowledgement
 from tests.daemons.desk import line, record
+from tests.daemons.test_check import BAD, generated
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -230,6 +231,23 @@ def test_lost_acknowledgements_are_adopted(counter: Counter, *, published: bool)
     sent = [(1, "a.p7m", True), (2, "b.p7m", True)]
     assert rows == (sent if published else [(1, "b.p7m", True)])
     assert counter.call("reconcile").code == 0
+
+
+def test_tmf622_of_a_referred_order(counter: Counter) -> None:
+    """A hold of the fraud check makes the state `held` until a person decides; rejected, it has
+    failed.
+    """
+    counter.require_check("rules")
+    orders = [generated(counter, **BAD) for _ in range(2)]
+    counter.check()
+
+    def state(order: int) -> str:
+        return str(counter.call("order", "show", order, "--json").json["tmf622_state"])
+
+    assert [state(order) for order in orders] == ["held", "held"]
+    counter.call("order", "release", orders[0], "--reason", "has telephoned")
+    counter.call("order", "reject", orders[1], "--reason", "nobody there")
+    assert [state(order) for order in orders] == ["inProgress", "failed"]
 
 
 def test_tmf622_in_the_orders_document(counter: Counter) -> None:

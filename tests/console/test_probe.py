@@ -10,13 +10,14 @@ import pytest
 
 from console.exits import Exit
 from core import config, envelope
-from core.db import batches
+from core.db import batches, probing
 from core.directory import Inbound, Outbound
 from core.domain.batch import SET_ASIDE
 from core.errors import Reason
 from core.probes import PROBES, Verdict, judge
 from tests.console.conftest import Console, Ended
 from tests.daemons.desk import line, record
+from tests.daemons.test_check import BAD, generated
 
 
 @pytest.fixture
@@ -83,6 +84,25 @@ def test_each_step(watched: Console, step: str) -> None:
     ended = watched.call("probe", "run", "--json")
     assert failing(ended) == {step: "Warning"}
     assert ended.code == Exit.REFUSED
+
+
+def test_referred_to_nobody(watched: Console) -> None:
+    """An order that is held for fraud for too long is told, until it is decided or has ended; an
+    operator's own hold, placed on purpose, is not.
+    """
+    watched.require_check("rules")
+    order = generated(watched, **BAD)
+    watched.check()
+    watched.call("order", "hold", watched.order(("CASE", 1, "1"), submit=False), "--reason", "x")
+    later(watched, "order_hold", "placed_at", "5 hours")
+    assert failing(watched.call("probe", "run", "--json")) == {"referred": "Warning"}
+    later(watched, "order_hold", "placed_at", "25 hours")
+    assert failing(watched.call("probe", "run", "--json")) == {"referred": "Severe"}
+    with watched.owner.transaction(force_rollback=True):
+        watched.owner.execute("update sales_order set status = 'CANCELLED'")
+        assert probing.look(watched.owner, "referred") == [("", 0.0)]
+    watched.call("order", "release", order, "--reason", "has telephoned")
+    assert failing(watched.call("probe", "run", "--json")) == {}
 
 
 def test_not_applied(watched: Console) -> None:

@@ -8,7 +8,8 @@ import pytest
 from console.main import main
 from tests.console.conftest import Console
 from tests.daemons.conftest import site
-from tests.daemons.desk import line, record
+from tests.daemons.desk import CASE, line, record
+from tests.daemons.test_check import BAD, GENUINE, generated
 from tests.site import Site
 
 __all__ = ["site"]
@@ -69,6 +70,27 @@ def test_what_is_old_goes_whole(console: Console) -> None:
         assert count(console, table) == 0, table
     for table, rows in (("batch", 2), ("outbound_file", 1), ("dispatch", 1)):
         assert count(console, table) == rows
+
+
+def test_a_verdict_goes_with_its_order(console: Console) -> None:
+    """Whatever the property says of verdicts: with a settled order its verdict goes, and no other
+    one does. A referred order that a person cancelled is settled as well, its hold ended by that.
+    """
+    console.require_check("rules")
+    order = generated(console, **GENUINE)
+    console.check()
+    settle(console, order, "D", quantity=CASE[1])
+    cancelled, young = generated(console, **BAD), generated(console, **GENUINE)
+    console.check()
+    assert console.call("order", "cancel", cancelled, "--reason", "no answer").code == 0
+    assert console.rows("select decision, released_by is null from order_hold") == [
+        ("CANCELLED", False)
+    ]
+    age(console)
+    told = console.call("purge", "--months", 24, "--yes", "--json").json
+    assert told["orders"] == 2
+    assert console.rows("select order_id from fraud_check") == [(young,)]
+    assert count(console, "order_hold") == 0
 
 
 def test_reconcile_agrees(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

@@ -264,11 +264,12 @@ FRAUD = "sales.order.request.extract.fraud"
         ("http.url = nonsense", "https://"),
         ("http.url = http://[::1", "https://"),
         ("http.certificates = ca.pem", "an absolute path"),
+        ("http.timeout = 21s", "all http.attempts together take at most 1m"),
         ("keep = 3d", "at least as long as shared.window"),
         ("weight.nameplaceholder = -1", "a whole number from 0 to 1000"),
         ("checker = maybe", "none, rules or http"),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_the_fraud_check_can_work_with_its_properties(
     write: Write, setting: str, allowed: str

@@ -77,6 +77,15 @@ def test_without_a_checker_nothing_is_checked(desk: Desk) -> None:
     assert desk.value("select count(*) from fraud_check") == 0
 
 
+def test_what_is_not_required_is_not_done(checking: Desk) -> None:
+    """A checker that is named checks nothing while no fraud check is required."""
+    checking.set(request_extract_fraudcheckrequired="false")
+    order = generated(checking, **BAD)
+    assert checkers.screening(checking.properties) is None
+    assert len(checking.batch()) == 1
+    assert batched(checking, order) == 1
+
+
 def test_nothing_is_batched_before_its_verdict(checking: Desk) -> None:
     """With a checker an order waits for its verdict; once it has passed it is batched."""
     order = generated(checking, **GENUINE)

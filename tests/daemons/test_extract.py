@@ -122,6 +122,30 @@ def test_held_orders_come_with_a_later_batch(depot: Depot) -> None:
     assert [entry["id"] for entry in depot.sent("LONDON")[1]["orders"]] == [str(held)]
 
 
+def test_a_changed_address_is_checked_before_it_is_sealed(depot: Depot) -> None:
+    """An order whose address was changed after batching is not in the file: it goes back to the
+    queue, is checked anew, and comes with a later batch.
+    """
+    depot.require_check("rules")
+    changed, kept = depot.order(("CASE", 1, "1"), **PERSON), depot.order(("CASE", 2, "1"), **PERSON)
+    depot.generate()
+    depot.check()
+    depot.batch()
+    depot.owner.execute(
+        "update sales_order set delivery_lines = array['Test Street'] where id = %s", (changed,)
+    )
+    depot.extract()
+    assert [entry["id"] for entry in depot.sent("LONDON")[0]["orders"]] == [str(kept)]
+    assert depot.batch() == []
+    depot.check()
+    assert depot.value("select kind from order_hold where order_id = %s", changed) == "FRAUD"
+    assert depot.batch() == []
+    depot.owner.execute("update order_hold set released_at = now(), released_by = 'me'")
+    depot.batch()
+    depot.extract()
+    assert [entry["id"] for entry in depot.sent("LONDON")[1]["orders"]] == [str(changed)]
+
+
 def hold(depot: Depot, order: int) -> None:
     """An operator's hold."""
     depot.owner.execute(

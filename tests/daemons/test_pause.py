@@ -6,6 +6,7 @@ import pytest
 
 from tests.daemons.depot import GOOD, Depot, document
 from tests.daemons.desk import line, record
+from tests.daemons.test_check import GENUINE
 
 
 @pytest.fixture
@@ -31,6 +32,22 @@ def test_it_is_not_batched_for(paused: Depot) -> None:
     [batch] = paused.batch()
     assert paused.value("select warehouse_id from batch where id = %s", batch) == "LEEDS"
     assert paused.value("select order_id from request_queue") == order
+    _resume(paused)
+    assert len(paused.batch()) == 1
+
+
+@pytest.mark.parametrize("wait", ["0s", "1h"], ids=["waited", "full"])
+def test_what_is_checked_waits_as_well(paused: Depot, wait: str) -> None:
+    """Checked for fraud or not, nothing is batched for a paused warehouse: neither because a
+    request has waited nor because its batch is full.
+    """
+    paused.require_check("rules", request_extract_batch_maxwait=wait)
+    paused.set(request_extract_batch_maxorders="1")
+    paused.order(("CASE", 1, "1"), **GENUINE)
+    paused.generate()
+    paused.check()
+    assert paused.value("select verdict from fraud_check") == "PASS"
+    assert paused.batch() == []
     _resume(paused)
     assert len(paused.batch()) == 1
 

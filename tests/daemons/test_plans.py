@@ -151,7 +151,8 @@ def test_nothing_reads_a_growing_table_whole(
     Also when nothing is known of the tables, as after a great intake: plans must not hang on it.
     With the fraud check, by whose verdicts orders are batched.
     """
-    past.require_check("rules")
+    past.settings["sales.order.request.extract.fraudcheckrequired"] = "true"
+    past.settings["sales.order.request.extract.fraud.checker"] = "rules"
     past.settings["sales.order.request.extract.fraud.refer"] = "0"
     for _ in range(IN_HAND):
         past.order(("PHONE", 2, "499.99"), ("SIM", 3, "0.001"), ("ROUTER", 1, "80"),
