@@ -152,7 +152,8 @@ def _units(tree: Path) -> None:
     for kind in ("sysusers", "tmpfiles"):
         _put(systemd / f"{NAME}.{kind}.conf", tree / f"usr/lib/{kind}.d/{NAME}.conf")
         _put(systemd / f"partner.{kind}.conf", tree / SHARE / f"partner.{kind}.conf")
-    _put(systemd / "remote-database.conf", tree / SHARE / "remote-database.conf")
+    for ready in ("remote-database.conf", "fraud-service.conf"):
+        _put(systemd / ready, tree / SHARE / ready)
     for source in sorted((ROOT / "etc" / "monitoring").iterdir()):
         _put(source, tree / SHARE / "monitoring" / source.name)
         if source.read_bytes().startswith(b"#!"):

@@ -26,6 +26,8 @@ FILES = 4
 STUCK_AFTER = 30.0
 """Seconds without any change after which the demo gives up."""
 LOOK = 0.1
+SUSPECT = "Test Test"
+"""The delivery name of an order that the fraud check refers to a person."""
 RESTOCK = 1.0
 """Seconds that a back-order waits."""
 
@@ -39,6 +41,8 @@ class Play:
         self._seed = seed
         self._catalogue = generator.catalogue(seed)
         self._orders = list(generator.orders(seed, orders, self._catalogue))
+        # One that nobody would send without a look. Customers share their delivery: not changed.
+        self._orders[0]["delivery"] = self._orders[0]["delivery"] | {"name": SUSPECT}
 
     def run(self, *, kept: bool) -> list[str]:
         """Play it; what was not as it should be, as sentences."""
@@ -64,6 +68,7 @@ class Play:
         path = self._stage.folder / "orders.jsonl"
         write_lines(path, self._orders)
         self._stage.verb("order", "submit", str(path), shown=True)
+        self._decide(conn, processes)
         with Progress(self._console) as progress:
             self._wait(conn, processes, progress, partners=True)
             # What a partner repeats at the last moment is to be taken in as well.
@@ -71,6 +76,18 @@ class Play:
             self._wait(conn, processes, progress, partners=False)
         self._expect_done(processes.stop(*DAEMONS))
         self._console.print(funnel.table(funnel.steps(conn), "All the way:"))
+
+    def _decide(self, conn: psycopg.Connection, processes: Processes) -> None:
+        """Wait for the fraud check to refer an order to a person, and decide as one would."""
+        begun = time.monotonic()
+        while not (held := _referred(conn)):
+            _expect_running(processes)
+            if time.monotonic() - begun > STUCK_AFTER:
+                raise DemoError("the fraud check has referred no order to a person")
+            time.sleep(LOOK)
+        order, reason = held
+        self._say(f"The fraud check holds order {order} ({reason}). cmp-orders order release:")
+        self._stage.verb("order", "release", str(order), "--reason", "has telephoned", shown=True)
 
     def _start(self, processes: Processes) -> None:
         stage = self._stage
@@ -113,9 +130,7 @@ class Play:
                 return
             if now != last:
                 last, changed = now, time.monotonic()
-            if ended := processes.ended():
-                names = ", ".join(f"{name} with {code}" for name, code in ended.items())
-                raise DemoError(f"a process ended too early: {names}")
+            _expect_running(processes)
             if time.monotonic() - changed > STUCK_AFTER:
                 raise DemoError(f"nothing has moved for {STUCK_AFTER:.0f} s")
             time.sleep(LOOK)
@@ -151,6 +166,9 @@ class Play:
         checks = {
             f"every order is where the plan has it: {orders_now}": verify.orders_astray(
                 conn, orders, plan
+            ),
+            "every order had passed the fraud check, or was released, before it was sent": (
+                verify.unchecked(conn)
             ),
             "every charge is units times the price as ordered": verify.charges_wrong(
                 conn, orders, plan, catalogue
@@ -223,3 +241,16 @@ class Play:
 
     def _say(self, text: str) -> None:
         self._console.print(text, soft_wrap=True)
+
+
+def _expect_running(processes: Processes) -> None:
+    if ended := processes.ended():
+        names = ", ".join(f"{name} with {code}" for name, code in ended.items())
+        raise DemoError(f"a process ended too early: {names}")
+
+
+def _referred(conn: psycopg.Connection) -> tuple[int, str] | None:
+    """An order that is held for fraud, and why."""
+    return conn.execute(
+        "select order_id, reason from order_hold where kind = 'FRAUD' and released_at is null"
+    ).fetchone()

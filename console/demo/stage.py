@@ -120,6 +120,7 @@ class Stage:
             "trust.directory": self.folder / "trust",
             "log.format": "json",
             "request.extract.fraudcheckrequired": "true",
+            "request.extract.fraud.checker": "rules",
             "request.extract.batch.maxorders": batch,
             f"warehouse.{ACKNOWLEDGING}.acknowledgements": "both",
             **{f"warehouse.{name}.envelope": profile for name, profile in PROFILES.items()},

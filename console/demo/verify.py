@@ -105,6 +105,20 @@ def orders_astray(
     return _few(problems)
 
 
+def unchecked(conn: psycopg.Connection) -> list[str]:
+    """Orders that were batched without having passed the fraud check, as sentences."""
+    rows = conn.execute(
+        """
+        select distinct d.order_id
+          from request_detail d
+          left join fraud_check c on c.order_id = d.order_id
+         where (c.verdict = 'PASS' or c.reasons = c.released_reasons) is not true
+         order by d.order_id
+        """
+    )
+    return _few(f"order {order} was sent unchecked" for (order,) in rows)
+
+
 def charges_wrong(
     conn: psycopg.Connection,
     orders: list[dict[str, Any]],

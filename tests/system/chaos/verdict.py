@@ -39,6 +39,7 @@ def judge(stage: Stage, seed: int, entered: list[dict[str, Any]], catalogue: Cat
             _judge_files(conn, stage, place.id, verdict)
         verdict.problems += [
             *verify.orders_astray(conn, entered, plan),
+            *verify.unchecked(conn),
             *verify.charges_wrong(conn, entered, plan, catalogue),
             *verify.units_wrong(conn),
             *verify.refused(conn),

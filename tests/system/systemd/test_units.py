@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from core import config
+from core.config.catalogue import catalogue
+from core.config.fraud import LONGEST_REQUEST
 from daemons import dispatch, extract_to_generic, load_from_generic, request_extract
 from tests.system.systemd.installation import DAEMONS, Installation
 
@@ -67,6 +69,23 @@ def test_exposure_with_a_remote_database(service: str, tmp_path: Path) -> None:
     assert exposure(units, service) > exposure(SYSTEMD, service)
 
 
+def test_exposure_with_a_fraud_service(tmp_path: Path) -> None:
+    """With the network to a service that checks for fraud, Request Extract's is 1.0 or less."""
+    units = shutil.copytree(SYSTEMD, tmp_path / "units")
+    service = "sales-order-request-extract.service"
+    (units / f"{service}.d").mkdir()
+    (units / "fraud-service.conf").rename(units / f"{service}.d" / "20-fraud-service.conf")
+    assert exposure(units, service) <= 1.0
+    assert exposure(units, service) > exposure(SYSTEMD, service)
+
+
+def test_the_fraud_service_is_shown_its_token() -> None:
+    """The credential that the drop-in brings has the name of the property."""
+    text = (SYSTEMD / "fraud-service.conf").read_text("utf-8")
+    [name] = re.findall(r"^LoadCredential=(.*):", text, re.MULTILINE)
+    assert catalogue()[name].secret
+
+
 def test_verified(installed: Installation) -> None:
     """`systemd-analyze verify` has not a word to say about any unit of ours."""
     done = installed.box.run(
@@ -79,13 +98,15 @@ def test_verified(installed: Installation) -> None:
 
 @pytest.mark.parametrize("daemon", DAEMONS)
 def test_times_fit(daemon: str) -> None:
-    """The watchdog waits three times as long as a statement may take, and systemd longer for the
-    end than the daemon itself.
+    """The watchdog waits three times as long as a statement may take, and longer than a fraud
+    check's service with all its tries and an answer that drips; systemd waits longer for the end
+    than the daemon itself.
     """
     defaults = config.load(None, environ={})
     unit = f"{daemon}.service"
     watchdog = seconds(setting(unit, "WatchdogSec"))
     assert watchdog >= 3 * defaults.database.statementtimeout
+    assert watchdog > 2.5 * LONGEST_REQUEST
     assert seconds(setting(unit, "TimeoutStopSec")) > defaults.daemon.stoptime
 
 
