@@ -241,3 +241,41 @@ def test_rotated_key(running: Installation) -> None:
     box.run(f"systemctl restart {LOAD}")
     # The partners know the first certificate only.
     running.play(4)
+
+
+def test_a_service_checks_for_fraud(running: Installation) -> None:
+    """With the drop-in that lies ready, and with it alone, Request Extract reaches the service that
+    its properties name; what has passed goes all the way.
+    """
+    box = running.box
+    unit = "sales-order-request-extract.service"
+    good = box.root(PROPERTIES).read_text()
+    ready = box.root("/usr/share/sales-orders/fraud-service.conf").read_text("utf-8")
+    fraud = "sales.order.request.extract.fraud"
+    asked = "select count(*) from fraud_check where checker = 'http'"
+    try:
+        box.run(
+            "systemd-run --quiet --unit=fraud-service --uid=sales_order_console"
+            " cmp-orders fraud serve --port 18089"
+        )
+        box.write("/etc/credstore/sales-orders.fraud.token", "token", 0o600)
+        box.write(
+            PROPERTIES,
+            f"{good}{fraud}checkrequired = true\n{fraud}.checker = http\n"
+            f"{fraud}.http.url = http://127.0.0.1:18089/\n",
+        )
+        before = box.now()
+        box.run(f"systemctl restart {unit}")
+        running.submit(3)
+        line = box.wait_for_line("EVENT=UNIT_DEFERRED", f"_SYSTEMD_UNIT={unit}", after=before)
+        assert "away" in line["WHY"]
+        assert running.value(asked) == "0"
+        running.drop_in(unit, ready.replace("192.0.2.20", "127.0.0.1"))
+        box.run(f"systemctl restart {unit}")
+        running.play(3)
+        assert running.value(asked) == "6"
+    finally:
+        box.write(PROPERTIES, good)
+        box.run("systemctl stop fraud-service; rm /etc/credstore/sales-orders.fraud.token")
+        box.run(f"rm -rf /run/systemd/system/{unit}.d; systemctl daemon-reload")
+        box.run(f"systemctl restart {unit}")
