@@ -11,7 +11,8 @@ DESCRIPTION
     order that cannot be generated goes to Error with its reason. Generated orders without an open
     hold, oldest first, are put into batches per warehouse within the limits of
     sales.order.request.extract.batch.*. A batch is marked with
-    sales.order.request.extract.fraudcheckrequired as it is then.
+    sales.order.request.extract.fraudcheckrequired as it is then. Cancellations that a warehouse
+    has to be asked for are put into batches of their own at once, before any request.
 
     In mode "triggered" the daemon works when an order awaits generation, and gathers requests for
     at most sales.order.request.extract.batch.maxwait. In mode "scheduled" it works at the times
@@ -58,13 +59,16 @@ import psycopg
 
 from core import access, log
 from core.daemon import Daemon, Duty, command
-from core.db import batching, connect, generation, migrate
+from core.db import batching, cancellations, connect, generation, migrate
 from core.db.connect import Turn
+from core.domain.batch import Action
 from core.domain.order import BatchLimits, GenerateLimits
 from core.events import Event
 from core.rota import Rota
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from core.config import Properties
 
 NAME = "request-extract"
@@ -115,7 +119,7 @@ class Generate:
 
 
 class Batch:
-    """Gathers queued requests into one batch for one warehouse."""
+    """Gathers queued requests, or cancellations, into one batch for one warehouse."""
 
     def __init__(self, properties: Properties) -> None:
         mine = properties.request_extract
@@ -125,21 +129,34 @@ class Batch:
         self._rota = Rota(properties.daemon.backoffmax)
 
     def __call__(self, conn: psycopg.Connection) -> bool:
-        """Make the next batch; True if there may be more."""
-        ready = batching.ready(conn, max_wait=self._max_wait, max_orders=self._limits.orders)
+        """Make the next batch; True if there may be more.
+
+        Cancellations come first, and wait for no others: each minute may be the one too many.
+        """
+        return self._next(conn, Action.CANCEL, cancellations.ready(conn)) or self._next(
+            conn,
+            Action.REQUEST,
+            batching.ready(conn, max_wait=self._max_wait, max_orders=self._limits.orders),
+        )
+
+    def _next(
+        self, conn: psycopg.Connection, action: Action, ready: Sequence[tuple[str, int]]
+    ) -> bool:
         for warehouse, number in self._rota.order(ready):
             with connect.turn(conn, Turn.BATCH, number) as mine:
                 self._rota.tried(warehouse)
-                if mine and self._batch(conn, warehouse):
+                if mine and self._batch(conn, warehouse, action):
                     self._rota.served(warehouse)
                     return True
         return False
 
-    def _batch(self, conn: psycopg.Connection, warehouse: str) -> bool:
+    def _batch(self, conn: psycopg.Connection, warehouse: str, action: Action) -> bool:
         started = time.monotonic()
+        fill = batching.fill if action is Action.REQUEST else cancellations.fill
+        check = self._fraud_check and action is Action.REQUEST
         with conn.transaction() as whole:
-            batch = batching.insert_batch(conn, warehouse, fraud_check=self._fraud_check)
-            count = batching.fill(conn, batch, warehouse, self._limits)
+            batch = batching.insert_batch(conn, warehouse, action, fraud_check=check)
+            count = fill(conn, batch, warehouse, self._limits)
             if count == 0:
                 raise psycopg.Rollback(whole)
             batching.set_count(conn, batch, count)
@@ -148,6 +165,7 @@ class Batch:
                 Event.BATCH_CREATED,
                 batch_id=batch,
                 warehouse=warehouse,
+                action=action,
                 orders=count,
                 milliseconds=log.milliseconds(started),
             )
@@ -172,7 +190,7 @@ def build(properties: Properties) -> Daemon:
         Batch(properties),
         interval=mine.interval,
         # Of what is generated a schedule decides; to batch that is to finish what was begun.
-        channels=("sales_order_request_queue",),
+        channels=("sales_order_request_queue", "sales_order_cancellation"),
     )
     return Daemon(
         NAME,

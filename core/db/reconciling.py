@@ -30,6 +30,8 @@ def lock_orders(conn: psycopg.Connection, orders: list[int]) -> None:
         select id from batch
          where id in (select batch_id from request_detail where order_id = any(%(orders)s)
                       union all
+                      select batch_id from cancellation where order_id = any(%(orders)s)
+                      union all
                       select batch_id from dispatch_detail where order_id = any(%(orders)s))
          order by id
            for no key update
@@ -146,6 +148,31 @@ def batched_twice(conn: psycopg.Connection, among: list[int] | None) -> list[Fou
          where (%(among)s::bigint[] is null or d.order_id = any(%(among)s))
          group by d.order_id, d.generation, b.warehouse_id
         having count(*) > 1
+        """,
+        among,
+    )
+
+
+def cancellation_astray(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
+    """Cancellations without an answer that has come, or that say other than their batch."""
+    return _found(
+        conn,
+        """
+        select c.order_id, c.warehouse_id,
+               format('cancellation %%s is %%s, with %%s open lines, in batch %%s, %%s', c.id,
+                      c.status, l.lines, coalesce(c.batch_id::text, 'none'),
+                      case when f.id is null then 'not sealed' else 'sealed in ' || f.name end)
+          from cancellation c
+          left join outbound_file f on f.batch_id = c.batch_id
+         cross join lateral (
+                select count(*) as lines from request_line
+                 where order_id = c.order_id and warehouse_id = c.warehouse_id
+                   and generation = c.generation
+                   and dispatched + cancelled + rejected < quantity) l
+         where (%(among)s::bigint[] is null or c.order_id = any(%(among)s))
+           and (c.answered_at is null and l.lines = 0
+                or c.status in ('AGREED', 'TOO_LATE') and l.lines > 0
+                or (c.sent_at is null) <> (f.id is null))
         """,
         among,
     )
