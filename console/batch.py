@@ -55,7 +55,7 @@ def list_(  # the options of the verb
     cells = [
         (
             row.id,
-            row.type.rsplit(" ", 1)[1],
+            "Cancel" if row.action == "CANCEL" else row.type.rsplit(" ", 1)[1],
             row.warehouse_id,
             f"{row.stage}, {row.stage_status}",
             row.stage_at,
@@ -99,6 +99,7 @@ def _tell(told: dict[str, Any]) -> None:
         ("stage", f"{told['stage']}, {told['stage_status']}"),
         ("since", told["stage_at"]),
         ("records", told["record_count"]),
+        ("asks to", "cancel" if told["action"] == "CANCEL" else None),
         ("fraud check", told["fraud_check_required"] or None),
         ("attempts", told["attempts"] or None),
         ("reason", told["reason"]),
@@ -184,7 +185,8 @@ def withdraw(session: Session, number: int, reason: str, hold: bool) -> None:
 
     Its orders go back to the queue and, unless they are held or the warehouse is paused, into the
     next batch: with whatever was changed meanwhile. The batch ends at Extract/Load, Complete,
-    without a file, a number or a record.
+    without a file, a number or a record. Cancellations go into another batch at once, unless the
+    warehouse is paused.
     """
     from console import show, withdrawing  # noqa: PLC0415
     from console.order_moves import checked  # noqa: PLC0415

@@ -174,7 +174,12 @@ def reject(session: Session, name: str, reason: str) -> None:
 @click.option("--reason", required=True, help="Kept in the history.")
 @pass_session
 def cancel(session: Session, name: str, reason: str) -> None:
-    """Cancel an order at once; refused once it is sealed: then the warehouse has to be asked."""
+    """Cancel an order: at once what is not sealed yet; for the rest the warehouse is asked.
+
+    What is asked goes out in its next request file. The order stays as it is until the warehouse
+    has answered: what it cancels is cancelled then, and what it dispatches all the same is billed.
+    order show has the answer of each warehouse.
+    """
     from console import order_moves, show  # noqa: PLC0415
 
     with session.connection() as conn:

@@ -9,7 +9,7 @@ import psycopg
 
 from console.exits import Refusal
 from console.show import printable
-from core.db import fraud, orders, rejecting
+from core.db import cancellations, fraud, orders, rejecting
 from core.db.orders import Standing
 from core.domain.order import LEGAL_MOVES, OrderStatus
 from core.errors import Reason
@@ -62,12 +62,13 @@ def checked(reason: str) -> str:
 
 
 def cancel(conn: psycopg.Connection, name: str, reason: str) -> str:
-    """Cancel an order of which nothing open is sealed; what was done, as a sentence."""
+    """Cancel what is not sealed, and have the warehouses asked for the rest; what was done."""
     checked(reason)
     with _locked(conn, name) as order:
-        _refuse_sealed(order)
         if (OrderStatus(order.status), OrderStatus.CANCELLED) not in LEGAL_MOVES:
             raise Refusal(f"order {order.id} is {_shown(order)} and cannot be cancelled any more")
+        if order.sealed_files:
+            return _ask(conn, order, reason)
         orders.cancel_lines(conn, order.id)
         orders.unqueue(conn, order.id)
         status = orders.settled_as(conn, order.id) if order.status == _AWAITING else "CANCELLED"
@@ -76,6 +77,30 @@ def cancel(conn: psycopg.Connection, name: str, reason: str) -> str:
         orders.move(conn, order.id, status, reason)
     rest = f"; {order.dispatched} units dispatched before stay so" if order.dispatched else ""
     return f"order {order.id} is cancelled{rest}: it is {OrderStatus(status).shown} now"
+
+
+def _ask(conn: psycopg.Connection, order: Standing, reason: str) -> str:
+    """Have the warehouses that were asked for the goods asked to cancel; cancel the rest at once.
+
+    The order stays where it is: what the warehouses answer settles it.
+    """
+    to_ask = [one for one in order.sealed_at if one not in order.asked]
+    if not to_ask and not order.unsealed_lines:
+        raise Refusal(
+            f"{', '.join(order.asked)} has been asked to cancel order {order.id} and has not "
+            "answered yet: cmp-orders order show"
+        )
+    orders.cancel_lines(conn, order.id)
+    orders.unqueue(conn, order.id)
+    if order.unsealed_lines:
+        # Nothing is left that a hold could keep back.
+        orders.end_holds(conn, order.id, "CANCELLED", reason)
+    cancellations.ask(conn, order.id, to_ask, reason)
+    rest = "; what no warehouse has been asked for is cancelled" if order.unsealed_lines else ""
+    return (
+        f"order {order.id} is sealed in {', '.join(order.sealed_files)}: "
+        f"{', '.join(to_ask or order.asked)} is asked to cancel it, and its answer decides{rest}"
+    )
 
 
 def _refuse_sealed(order: Standing) -> None:

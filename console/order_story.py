@@ -25,6 +25,7 @@ def tmf622(order: Row) -> State:
         generation=order["generation"],
         dispatched=sum(item["dispatched"] for item in order["items"]),
         held=any(hold["released_at"] is None for hold in order["holds"]),
+        cancellation_asked=any(one["answered_at"] is None for one in order["cancellations"]),
     )
 
 
@@ -38,6 +39,7 @@ def tell(console: Console, order: Row) -> None:
         ("Holds", _HOLD, order["holds"], _hold),
         ("Awaiting a batch", _QUEUED, order["queued"], _queued),
         ("Asked of the warehouses", _REQUEST, order["requests"], _request),
+        ("Cancellation asked of the warehouses", _CANCEL, order["cancellations"], _cancellation),
         ("Answers of the warehouses", _DISPATCH, order["dispatches"], _dispatch),
         ("Units", _UNIT, order["units"], _unit),
         ("Charges", _CHARGE, order["charges"], _charge),
@@ -188,6 +190,17 @@ def _request(row: Row) -> Sequence[object]:
     again = f"published again ({row['resent']})" if row["resent"] else None
     file = row["file"] or f"({row['warehouse']}, not sealed)"
     return [row["batch"], file, _below(None if taken else stage, sealed, again, taken, told)]
+
+
+_CANCEL = ("warehouse", "why", "answer", "")
+
+
+def _cancellation(row: Row) -> Sequence[object]:
+    sent = row["sent_at"] and f"sent {show.moment(row['sent_at'])} in {row['file']}"
+    answered = row["answered_at"] and f"answered {show.moment(row['answered_at'])}"
+    asked = f"asked {show.moment(row['asked_at'])}", f"by {row['asked_by']}"
+    answer = row["status"].replace("_", " ").title()
+    return [row["warehouse"], row["reason"], answer, _below(*asked, sent, answered)]
 
 
 _DISPATCH = (">batch", "file", "")

@@ -81,6 +81,10 @@ class Reason(StrEnum):
     )
     DUPLICATE_LINE = "DUPLICATE_LINE", "The record names a line twice with the same status."
     CONTRADICTORY = "CONTRADICTORY", "The status of the record contradicts the status of its lines."
+    NOT_TO_CANCEL = (
+        "NOT_TO_CANCEL",
+        "The warehouse refuses a cancellation of the order that it was not asked for.",
+    )
     DISPATCH_ID_REUSED = "DISPATCH_ID_REUSED", "The dispatchId was used before for other content."
     SERIAL_ACTIVE = (
         "SERIAL_ACTIVE",

@@ -157,13 +157,16 @@ class Event(Enum):
     )
     BATCH_CREATED = (
         "info",
-        ("orders", "milliseconds"),
-        "Orders of one warehouse were put in a request batch.",
+        ("action", "orders", "milliseconds"),
+        (
+            "Orders of one warehouse were put in a request batch: to be dispatched (REQUEST), or "
+            "not to be any more (CANCEL)."
+        ),
     )
     # Extract to Generic.
     BATCH_SEALED = (
         "info",
-        ("orders", "bytes", "file_sequence", "cancelled", "held", "milliseconds"),
+        ("action", "orders", "bytes", "file_sequence", "cancelled", "held", "milliseconds"),
         (
             "The batch's file is made, signed and encrypted: the point of no return. Orders that "
             "were cancelled or held until then have dropped out."
@@ -245,6 +248,12 @@ class Event(Enum):
         ("since", "times"),
         "A line of an order has been on back-order for too long.",
         "Ask the warehouse when the goods come, and tell the customer.",
+    )
+    CANCELLATION_OVERDUE = (
+        "warning",
+        ("since", "times"),
+        "A warehouse has not answered for too long whether it cancels an order.",
+        "Ask the warehouse, before the goods leave; `cmp-orders order show`.",
     )
     # Load from Generic.
     FILE_LOADED = (
@@ -331,6 +340,15 @@ class Event(Enum):
         ("sequence", "reason"),
         "One record of a dispatch batch had no effect.",
         "Settle the reason with the partner, then `cmp-orders batch reprocess`.",
+    )
+    CANCELLATION_ANSWERED = (
+        "info",
+        ("status",),
+        (
+            "A warehouse has decided on the cancellation of an order. AGREED: what was open of it "
+            "is not dispatched. REFUSED: it is dispatched all the same. TOO_LATE: it was."
+        ),
+        "Where it is not AGREED the customer gets, and pays, what was to be cancelled: tell them.",
     )
     LINE_CLOSED_DISPATCHED = (
         "error",

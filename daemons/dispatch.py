@@ -15,7 +15,8 @@ DESCRIPTION
     A record that cannot be applied is refused with a stable reason and changes nothing; the batch
     then ends at stage Batch, Error, the rest applied. cmp-orders batch reprocess applies what was
     refused and no more. A dispatch that was applied before, by the warehouse's dispatchId and its
-    content, has no effect.
+    content, has no effect. A cancellation that was asked of the warehouse ends with its answer,
+    or with nothing of the order being open there any more.
 
     Where the file was acknowledged to its partner, a second acknowledgement names the records that
     were refused. Orders that a warehouse leaves unanswered, or on back-order, for longer than
@@ -61,7 +62,16 @@ import psycopg
 
 from core import access, log
 from core.daemon import Daemon, Duty, command
-from core.db import acknowledgements, applying, batches, connect, dispatches, migrate, overdue
+from core.db import (
+    acknowledgements,
+    applying,
+    batches,
+    cancellations,
+    connect,
+    dispatches,
+    migrate,
+    overdue,
+)
 from core.db.applying import Range
 from core.db.connect import Turn
 from core.domain import dispatch as domain
@@ -76,6 +86,7 @@ if TYPE_CHECKING:
 
     from core.config import Properties
     from core.db.batches import Batch
+    from core.db.cancellations import Answered
     from core.domain.dispatch import Record, Verdicts
 
 NAME = "dispatch"
@@ -152,6 +163,8 @@ class Dispatch:
                 order_id=order,
                 reason=reason,
             )
+        for order, answer in job.answered:
+            log.emit(Event.CANCELLATION_ANSWERED, order_id=order, status=answer)
         log.emit(
             Event.DISPATCH_APPLIED,
             records=batch.record_count,
@@ -175,6 +188,7 @@ class _Job:
         self._conflicts: list[tuple[int, str, bool]] = []
         self.repeated = 0
         self.charges = 0
+        self.answered: list[Answered] = []
 
     def run(self) -> Counter[str]:
         """Apply every record that can be; how many orders were settled, by status."""
@@ -187,6 +201,7 @@ class _Job:
             orders |= dispatches.existing(conn, sorted(others))
         lines = dispatches.lines(conn, sorted(orders))
         applied = dispatches.applied(conn, batch.id, batch.warehouse_id)
+        to_cancel = cancellations.sent(conn, batch.id, batch.warehouse_id)
         dispatches.clear_verdicts(conn, batch.id)
         settled: Counter[str] | None = None
         while records and settled is None:
@@ -198,6 +213,7 @@ class _Job:
                 applied=applied,
                 refused_already=self._refused,
                 conflicts=self._conflicts,
+                to_cancel=to_cancel,
             )
             settled = self._try(records, verdicts)
         return settled or Counter()
@@ -232,6 +248,7 @@ class _Job:
         if applying.insert_dispatches(conn, of) == 0:
             return Counter()
         self.charges = applying.apply_lines(conn, of)
+        self.answered = cancellations.answer(conn, of)
         settled = applying.settle(conn, of)
         applying.record_applied(conn, of)
         return Counter(settled)
@@ -274,6 +291,11 @@ def lateness(properties: Properties) -> Overdue:
                 Event.DISPATCH_OVERDUE,
                 partial(overdue.not_dispatched, late=late.dispatch, pause=late.pause),
                 late.dispatch,
+            ),
+            Lateness(
+                Event.CANCELLATION_OVERDUE,
+                partial(overdue.not_cancelled, late=late.cancellation, pause=late.pause),
+                late.cancellation,
             ),
             Lateness(
                 Event.BACK_ORDER_OVERDUE,

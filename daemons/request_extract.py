@@ -11,15 +11,16 @@ DESCRIPTION
     order that cannot be generated goes to Error with its reason. Generated orders without an open
     hold, oldest first, are put into batches per warehouse within the limits of
     sales.order.request.extract.batch.*. A batch is marked with
-    sales.order.request.extract.fraudcheckrequired as it is then.
+    sales.order.request.extract.fraudcheckrequired as it is then. Cancellations that a warehouse
+    has to be asked for are put into batches of their own at once, before any request.
 
-    Between the two, where that is true and sales.order.request.extract.fraud.checker names a
-    checker, each order is checked: its delivery name, address and contact, by the rules or by a
-    service over HTTP. It is not batched before it has a verdict. One that is referred to a person
-    gets a hold of kind FRAUD with the reasons (cmp-orders order release, cmp-orders order reject);
-    one that is rejected is in Error with them, and can be generated again. What has not changed is
-    not checked twice. With the service away, orders wait or are sent unchecked, as
-    sales.order.request.extract.fraud.http.away says.
+    Before it is batched, where sales.order.request.extract.fraudcheckrequired is true and
+    sales.order.request.extract.fraud.checker names a checker, each order is checked: its delivery
+    name, address and contact, by the rules or by a service over HTTP. It is not batched before it
+    has a verdict. One that is referred to a person gets a hold of kind FRAUD with the reasons
+    (cmp-orders order release, cmp-orders order reject); one that is rejected is in Error with them,
+    and can be generated again. What has not changed is not checked twice. With the service away,
+    orders wait or are sent unchecked, as sales.order.request.extract.fraud.http.away says.
 
     In mode "triggered" the daemon works when an order awaits generation, and gathers requests for
     at most sales.order.request.extract.batch.maxwait. In mode "scheduled" it works at the times
@@ -63,14 +64,16 @@ from __future__ import annotations
 import math
 import time
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psycopg
 
 from core import access, checkers, log
 from core.daemon import Daemon, Duty, command
-from core.db import batching, connect, fraud, generation, migrate
+from core.db import batching, cancellations, connect, fraud, generation, migrate
 from core.db.connect import Turn
+from core.domain.batch import Action
 from core.domain.order import BatchLimits, GenerateLimits
 from core.errors import Defer
 from core.events import Event
@@ -78,6 +81,8 @@ from core.rota import Rota
 from core.screening import Checked, CheckerAway, Screening
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from core.config import Properties
 
 NAME = "request-extract"
@@ -186,7 +191,7 @@ class Prune:
 
 
 class Batch:
-    """Gathers queued requests into one batch for one warehouse."""
+    """Gathers queued requests, or cancellations, into one batch for one warehouse."""
 
     def __init__(self, properties: Properties) -> None:
         mine = properties.request_extract
@@ -197,26 +202,43 @@ class Batch:
         self._rota = Rota(properties.daemon.backoffmax)
 
     def __call__(self, conn: psycopg.Connection) -> bool:
-        """Make the next batch; True if there may be more."""
-        ready = batching.ready(
+        """Make the next batch; True if there may be more.
+
+        Cancellations come first, and wait for no others: each minute may be the one too many.
+        """
+        return self._next(conn, Action.CANCEL, cancellations.ready(conn)) or self._next(
             conn,
-            max_wait=self._max_wait,
-            max_orders=self._limits.orders,
-            checked=self._checked,
+            Action.REQUEST,
+            batching.ready(
+                conn,
+                max_wait=self._max_wait,
+                max_orders=self._limits.orders,
+                checked=self._checked,
+            ),
         )
+
+    def _next(
+        self, conn: psycopg.Connection, action: Action, ready: Sequence[tuple[str, int]]
+    ) -> bool:
         for warehouse, number in self._rota.order(ready):
             with connect.turn(conn, Turn.BATCH, number) as mine:
                 self._rota.tried(warehouse)
-                if mine and self._batch(conn, warehouse):
+                if mine and self._batch(conn, warehouse, action):
                     self._rota.served(warehouse)
                     return True
         return False
 
-    def _batch(self, conn: psycopg.Connection, warehouse: str) -> bool:
+    def _batch(self, conn: psycopg.Connection, warehouse: str, action: Action) -> bool:
         started = time.monotonic()
+        fill = (
+            partial(batching.fill, checked=self._checked)
+            if action is Action.REQUEST
+            else cancellations.fill
+        )
+        check = self._fraud_check and action is Action.REQUEST
         with conn.transaction() as whole:
-            batch = batching.insert_batch(conn, warehouse, fraud_check=self._fraud_check)
-            count = batching.fill(conn, batch, warehouse, self._limits, checked=self._checked)
+            batch = batching.insert_batch(conn, warehouse, action, fraud_check=check)
+            count = fill(conn, batch, warehouse, self._limits)
             if count == 0:
                 raise psycopg.Rollback(whole)
             batching.set_count(conn, batch, count)
@@ -225,6 +247,7 @@ class Batch:
                 Event.BATCH_CREATED,
                 batch_id=batch,
                 warehouse=warehouse,
+                action=action,
                 orders=count,
                 milliseconds=log.milliseconds(started),
             )
@@ -249,7 +272,7 @@ def build(properties: Properties) -> Daemon:
         Batch(properties),
         interval=mine.interval,
         # Of what is generated a schedule decides; to batch that is to finish what was begun.
-        channels=("sales_order_request_queue",),
+        channels=("sales_order_request_queue", "sales_order_cancellation"),
     )
     check = _check_duty(properties)
     prune = Duty("prune", Prune(properties), interval=PRUNE_EVERY)

@@ -154,6 +154,14 @@ class Kind(StrEnum):
         "An order has ended, or was not generated, and has open lines.",
         "If its status was changed in SQL, change it back: order cancel closes the lines too.",
     )
+    CANCELLATION_ASTRAY = (
+        "CANCELLATION_ASTRAY",
+        (
+            "What was asked of a warehouse to be cancelled contradicts the order's lines there, or "
+            "the batch that carries it."
+        ),
+        "Tell the makers; order show has the cancellation and the lines.",
+    )
     QUEUED_UNFIT = (
         "QUEUED_UNFIT",
         "The queue has a request whose order does not await it: cancelled, or generated anew.",

@@ -29,6 +29,7 @@ Check = Callable[[psycopg.Connection, list[int] | None], list[Found]]
 OF_ORDERS: dict[Kind, Check] = {
     Kind.NOT_REQUESTED: reconciling.not_requested,
     Kind.NOTHING_OPEN: reconciling.nothing_open,
+    Kind.CANCELLATION_ASTRAY: reconciling.cancellation_astray,
     Kind.OPEN_THOUGH_ENDED: reconciling.open_though_ended,
     Kind.QUEUED_UNFIT: reconciling.queued_unfit,
     Kind.QUEUED_AND_BATCHED: reconciling.queued_and_batched,

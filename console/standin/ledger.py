@@ -24,6 +24,8 @@ create table if not exists requested (order_id text primary key, times integer n
 -- What was back-ordered: the record that completes it, and since when, in seconds.
 create table if not exists owed (
     id integer primary key, record text not null, since real not null);
+create table if not exists asked_to_cancel (order_id text primary key, times integer not null)
+    without rowid;
 -- Records that the next file repeats.
 create table if not exists again (id integer primary key, record text not null);
 -- Sealed answers that are not in the partner's directory yet.
@@ -116,6 +118,21 @@ class Ledger:
             "insert into owed (record, since) values (?, ?)",
             ((json.dumps(record), now) for record in records),
         )
+
+    def forget(self, order: str) -> bool:
+        """Owe nothing of this order any more; whether anything was owed."""
+        return self._db.execute(
+            "delete from owed where json_extract(record, '$.id') = ?", (order,)
+        ).rowcount > 0  # fmt: skip
+
+    def to_cancel(self, order: str) -> int:
+        """Count that it was asked to cancel this order; how often it was, with this time."""
+        row = self._db.execute(
+            "insert into asked_to_cancel (order_id, times) values (?, 1) "
+            "on conflict (order_id) do update set times = times + 1 returning times",
+            (order,),
+        ).fetchall()
+        return int(row[0][0])
 
     def owed(self, limit: int, since: float) -> list[tuple[int, dict[str, Any]]]:
         """The oldest of what is owed since then or longer: (id, record)."""

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from console.standin.ledger import Ledger
-from console.standin.plan import Plan, answer, draw
+from console.standin.plan import Plan, answer, cancelled, draw
 from console.standin.post import SENDER, Post
 from core.directory import durable
 from core.envelope import Keyring, Profile
@@ -215,14 +215,35 @@ class StandIn:
         self._ledger.send(name, self._post.seal(payload))
 
     def _answer(self, orders: list[dict[str, Any]], counts: Counts) -> None:
+        counts.files += 1
+        counts.orders += len(orders)
+        if orders[0]["action"] == "CANCEL":
+            self._cancel(orders, counts)
+        else:
+            self._dispatch(orders, counts)
+
+    def _cancel(self, orders: list[dict[str, Any]], counts: Counts) -> None:
+        """Give up what is not delivered yet; the rest has left, or never was to."""
+        self._send(
+            [
+                cancelled(
+                    order,
+                    owed=self._ledger.forget(order["id"]),
+                    warehouse=self.warehouse,
+                    times=self._ledger.to_cancel(order["id"]),
+                )
+                for order in orders
+            ],
+            counts,
+        )
+
+    def _dispatch(self, orders: list[dict[str, Any]], counts: Counts) -> None:
         times = self._ledger.requested(order["id"] for order in orders)
         seed, place = self._seed, self.warehouse
         answers = [
             answer(order, self._plan, seed=seed, warehouse=place, times=times[order["id"]])
             for order in orders
         ]
-        counts.files += 1
-        counts.orders += len(orders)
         self._send([one.now for one in answers], counts)
         # After the file, so that the one after it repeats them.
         self._ledger.repeat(one.now for one in answers if one.again)

@@ -149,6 +149,17 @@ def answer(
     return Answer(outcome, head.dispatched("DISPATCHED", lines), again=again)
 
 
+def cancelled(order: dict[str, Any], *, owed: bool, warehouse: str, times: int) -> dict[str, Any]:
+    """How the stand-in answers an entry of a request file that is CANCEL: gone is gone.
+
+    `owed` says that it still has the order's lines to deliver, and now will not; `times` how often
+    it was asked, this time included.
+    """
+    status = "CANCELLED" if owed else "CANCEL_REFUSED"
+    number = f"{warehouse}-{order['id']}-{order['lines'][0]['id']}-cancel-{times}"
+    return {"id": order["id"], "dispatchId": number, "status": status}
+
+
 class _Head:
     """What the records of one order begin with."""
 

@@ -356,6 +356,11 @@ class Overdue(Group):
         description="Orders that a warehouse has neither dispatched nor put on back-order for so "
         "long are late (DISPATCH_OVERDUE). 0s: never.",
     )
+    cancellation: Annotated[float, LATE] = Field(
+        14400.0,
+        description="A cancellation that a warehouse has not answered for so long is late "
+        "(CANCELLATION_OVERDUE). 0s: never.",
+    )
     backorder: Annotated[float, LATE] = Field(
         1209600.0,
         description="A back-order that is older is late (BACK_ORDER_OVERDUE). 0s: never.",

@@ -1,6 +1,6 @@
 """Statements that take over what manifests tell of sent files, into a database that lost them.
 
-All work over four temporary tables that `stage` fills from the manifests of one warehouse, inside
+All work over temporary tables that `stage` fills from the manifests of one warehouse, inside
 the transaction that adopts it. The orders are locked before anything else is read.
 """
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from core.db.requests import ManifestLine
+from core.domain.batch import Action
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 TABLES = (
     """
     create temporary table adopt_file (
-        name text primary key, identifier bigint, file_id bigint, batch bigint, batch_id bigint,
-        sequence bigint, tree uuid, payload bytea, sealed bytea, bytes bigint, published boolean,
-        sealed_at timestamptz) on commit drop
+        name text primary key, action text, identifier bigint, file_id bigint, batch bigint,
+        batch_id bigint, sequence bigint, tree uuid, payload bytea, sealed bytea, bytes bigint,
+        published boolean, sealed_at timestamptz) on commit drop
     """,
     """
     create temporary table adopt_order (
@@ -39,6 +40,11 @@ TABLES = (
     create temporary table adopt_share (
         line_id bigint, order_id bigint, item_no integer, quantity integer) on commit drop
     """,
+    # Orders whose cancellation a file asks for: they change nothing else.
+    """
+    create temporary table adopt_cancellation (
+        name text, place integer, order_id bigint, generation integer) on commit drop
+    """,
 )
 
 
@@ -51,6 +57,11 @@ class SentFile:
     published: bool
     """False: the rename into the partner's directory has not happened yet."""
     sealed_at: datetime
+
+    @property
+    def action(self) -> Action:
+        """What the file asks for; manifests of before cancellations were sent do not say."""
+        return Action(self.manifest.get("action", Action.REQUEST))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +78,15 @@ def stage(conn: psycopg.Connection, files: Iterable[SentFile]) -> None:
     for statement in TABLES:
         conn.execute(statement.encode())
     files = list(files)
-    _copy(conn, "adopt_file (name, identifier, batch, sequence, tree, payload, sealed, bytes, "
-                "published, sealed_at)", (_file_row(file) for file in files))  # fmt: skip
-    _copy(conn, "adopt_order", (row for file in files for row in _order_rows(file.manifest)))
-    _copy(conn, "adopt_line", (row for file in files for row in _line_rows(file.manifest)))
-    _copy(conn, "adopt_share", (row for file in files for row in _share_rows(file.manifest)))
-    for table in ("adopt_file", "adopt_order", "adopt_line", "adopt_share"):
+    _copy(conn, "adopt_file (name, action, identifier, batch, sequence, tree, payload, sealed, "
+                "bytes, published, sealed_at)", (_file_row(file) for file in files))  # fmt: skip
+    asked = [file.manifest for file in files if file.action is Action.REQUEST]
+    _copy(conn, "adopt_order", (row for one in asked for row in _order_rows(one)))
+    _copy(conn, "adopt_line", (row for one in asked for row in _line_rows(one)))
+    _copy(conn, "adopt_share", (row for one in asked for row in _share_rows(one)))
+    cancels = [file.manifest for file in files if file.action is Action.CANCEL]
+    _copy(conn, "adopt_cancellation", (row for one in cancels for row in _order_rows(one)))
+    for table in ("adopt_file", "adopt_order", "adopt_line", "adopt_share", "adopt_cancellation"):
         conn.execute(f"analyze {table}".encode())
 
 
@@ -85,8 +99,9 @@ def _copy(conn: psycopg.Connection, target: str, rows: Iterable[tuple[Any, ...]]
 def _file_row(file: SentFile) -> tuple[Any, ...]:
     of = file.manifest
     payload, sealed = bytes.fromhex(of["payloadSha256"]), bytes.fromhex(of["fileSha256"])
-    return (of["name"], of["identifier"], of["batch"], of["fileSequence"], file.tree, payload,
-            sealed, of["byteCount"], file.published, file.sealed_at)  # fmt: skip
+    return (of["name"], file.action.value, of["identifier"], of["batch"], of["fileSequence"],
+            file.tree, payload, sealed, of["byteCount"], file.published,
+            file.sealed_at)  # fmt: skip
 
 
 def _order_rows(manifest: dict[str, Any]) -> Iterable[tuple[Any, ...]]:
@@ -124,6 +139,8 @@ def lock(conn: psycopg.Connection, warehouse: str) -> None:
         select id from batch
          where id in (select d.batch_id from request_detail d
                         join adopt_order a on a.order_id = d.order_id)
+            or id in (select c.batch_id from cancellation c
+                        join adopt_cancellation a on a.order_id = c.order_id)
             or id in (select batch from adopt_file)
          order by id
            for no key update
@@ -131,7 +148,9 @@ def lock(conn: psycopg.Connection, warehouse: str) -> None:
     )
     conn.execute(
         """
-        select id from sales_order where id in (select order_id from adopt_order)
+        select id from sales_order
+         where id in (select order_id from adopt_order
+                      union all select order_id from adopt_cancellation)
          order by id
            for no key update
         """
@@ -191,7 +210,13 @@ def obstacles(conn: psycopg.Connection, warehouse: str) -> list[Obstacle]:
               join sent n on n.order_id = a.order_id
               left join sales_order o on o.id = a.order_id
               left join unlike u on u.order_id = a.order_id
-              left join taken t on t.order_id = a.order_id) judged
+              left join taken t on t.order_id = a.order_id
+            union all
+            select a.order_id, a.name,
+                   case when o.id is null then
+                            'the database does not know the order: enter it again under this id'
+                   end
+              from adopt_cancellation a left join sales_order o on o.id = a.order_id) judged
          where why is not null
          order by name, order_id
         """,
@@ -205,7 +230,8 @@ def leave_out(conn: psycopg.Connection, orders: list[int]) -> None:
     conn.execute(
         """
         with shares as (delete from adopt_share where order_id = any(%(orders)s)),
-             lines as (delete from adopt_line where order_id = any(%(orders)s))
+             lines as (delete from adopt_line where order_id = any(%(orders)s)),
+             cancels as (delete from adopt_cancellation where order_id = any(%(orders)s))
         delete from adopt_order where order_id = any(%(orders)s)
         """,
         {"orders": orders},

@@ -87,6 +87,13 @@ def unseal_others(conn: psycopg.Connection, warehouse: str, why: str) -> None:
                 "why": why,
             },
         )
+    conn.execute(
+        """
+        update cancellation set status = 'REQUESTED', sent_at = null
+         where batch_id = any(%(batches)s) and status = 'SENT'
+        """,
+        {"batches": [row[0] for row in rows]},
+    )
 
 
 def take_out(conn: psycopg.Connection, warehouse: str) -> None:
@@ -216,6 +223,7 @@ def choose_ids(conn: psycopg.Connection, warehouse: str) -> None:
                                when b.warehouse_id = %(warehouse)s and b.direction = 'OUT'
                                 and not exists (select from outbound_file f where f.batch_id = b.id)
                                 and (b.stage, b.stage_status) <> ('Extract/Load', 'Complete')
+                                and b.action = a.action
                                    then a.batch
                                else nextval('batch_id_seq') end,
                file_id = case when exists (select from outbound_file f where f.id = a.identifier)
@@ -229,6 +237,12 @@ def choose_ids(conn: psycopg.Connection, warehouse: str) -> None:
 
 def give_back(conn: psycopg.Connection, warehouse: str) -> int:
     """Empty the batches that become those of the files: what was not sent is queued again."""
+    conn.execute(
+        """
+        update cancellation set batch_id = null, sequence = null
+         where batch_id in (select batch_id from adopt_file)
+        """
+    )
     return conn.execute(
         """
         with taken as (
@@ -256,8 +270,9 @@ def insert_batches(conn: psycopg.Connection, warehouse: str, why: str) -> None:
     """
     conn.execute(
         """
-        insert into batch (id, type, warehouse_id, stage, stage_status, record_count, reason)
-        select a.batch_id, 'Sales Order Request', %(warehouse)s,
+        insert into batch (id, type, action, warehouse_id, stage, stage_status, record_count,
+                           reason)
+        select a.batch_id, 'Sales Order Request', a.action, %(warehouse)s,
                case when a.published then 'Extract/Load' else 'Batch' end, 'Complete', 0, %(why)s
           from adopt_file a
          where not exists (select from batch b where b.id = a.batch_id)
@@ -273,6 +288,7 @@ def insert_batches(conn: psycopg.Connection, warehouse: str, why: str) -> None:
           from adopt_order o join adopt_file a on a.name = o.name
         """
     )
+    _insert_cancellations(conn, warehouse, why)
     conn.execute(
         """
         insert into outbound_file (id, batch_id, warehouse_id, file_sequence, name, tree_id,
@@ -298,10 +314,52 @@ def insert_batches(conn: psycopg.Connection, warehouse: str, why: str) -> None:
         )
     conn.execute(
         """
-        update batch b set record_count = (select count(*) from request_detail d
+        update batch b set record_count = (select count(*) from batch_detail d
                                             where d.batch_id = b.id)
           from adopt_file a where b.id = a.batch_id
         """
+    )
+
+
+def _insert_cancellations(conn: psycopg.Connection, warehouse: str, why: str) -> None:
+    """Record the cancellations that were sent.
+
+    One that the database still has to send is this one. Where nothing of the order is open any
+    more, or another question came after it, its answer has come.
+    """
+    conn.execute(
+        """
+        delete from cancellation c using adopt_cancellation a
+         where c.order_id = a.order_id and c.warehouse_id = %(warehouse)s
+           and c.status = 'REQUESTED'
+        """,
+        {"warehouse": warehouse},
+    )
+    conn.execute(
+        """
+        insert into cancellation (order_id, warehouse_id, generation, status, reason, batch_id,
+                                  sequence, sent_at, answered_at)
+        select a.order_id, %(warehouse)s, a.generation,
+               case when awaited then 'SENT' else 'TOO_LATE' end, %(why)s, f.batch_id,
+               row_number() over (partition by f.batch_id order by a.place), f.sealed_at,
+               case when not awaited then now() end
+          from adopt_cancellation a
+          join adopt_file f on f.name = a.name
+         cross join lateral (
+                select exists (select from request_line l
+                                where l.order_id = a.order_id and l.generation = a.generation
+                                  and l.warehouse_id = %(warehouse)s
+                                  and l.dispatched + l.cancelled + l.rejected < l.quantity)
+                       and not exists (select from cancellation c
+                                        where c.order_id = a.order_id
+                                          and c.warehouse_id = %(warehouse)s
+                                          and c.answered_at is null)
+                       and not exists (select from adopt_cancellation b
+                                         join adopt_file g on g.name = b.name
+                                        where b.order_id = a.order_id and g.sequence > f.sequence)
+                           as awaited) x
+        """,
+        {"warehouse": warehouse, "why": why},
     )
 
 

@@ -223,7 +223,8 @@ def settle(conn: psycopg.Connection, of: Range) -> dict[str, int]:
              where r.order_id in (
                     select order_id from dispatch_detail
                      where batch_id = %(batch)s and sequence between %(low)s and %(high)s
-                       and applied_at is null and reason is null)
+                       and applied_at is null and reason is null
+                       and status <> 'CANCEL_REFUSED')
              group by r.order_id
             having bool_and(r.superseded or r.dispatched + r.cancelled + r.rejected = r.quantity)
         ), settled as (

@@ -28,12 +28,14 @@ class Batch:
     stage_status: str
     record_count: int
     fraud_check_required: bool
+    action: str
+    """What the records of a request batch ask for."""
     created_at: datetime
     attempts: int
 
 
 _COLUMNS = """id, type, warehouse_id, stage, stage_status, record_count, fraud_check_required,
-              created_at, attempts"""
+              action, created_at, attempts"""
 
 
 def waiting(conn: psycopg.Connection, type_: BatchType, stage: Stage) -> list[tuple[str, int]]:

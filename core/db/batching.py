@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.domain.batch import BATCHED, BatchType
+from core.domain.batch import BATCHED, Action, BatchType
 
 if TYPE_CHECKING:
     import psycopg
@@ -50,13 +50,16 @@ def ready(
     ).fetchall()
 
 
-def insert_batch(conn: psycopg.Connection, warehouse: str, *, fraud_check: bool) -> int:
+def insert_batch(
+    conn: psycopg.Connection, warehouse: str, action: Action, *, fraud_check: bool
+) -> int:
     """Open a request batch and return its id; its count is set once it is filled."""
     row = conn.execute(
         """
         insert into batch (type, warehouse_id, stage, stage_status, record_count,
-                           fraud_check_required)
-        values (%(type)s, %(warehouse)s, %(stage)s, %(status)s, 0, %(fraud)s)
+                           action, fraud_check_required)
+        values (%(type)s, %(warehouse)s, %(stage)s, %(status)s, 0, %(action)s,
+                %(fraud)s)
         returning id
         """,
         {
@@ -64,6 +67,7 @@ def insert_batch(conn: psycopg.Connection, warehouse: str, *, fraud_check: bool)
             "warehouse": warehouse,
             "stage": BATCHED.stage,
             "status": BATCHED.status,
+            "action": action.value,
             "fraud": fraud_check,
         },
     ).fetchone()

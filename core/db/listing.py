@@ -102,6 +102,7 @@ class BatchRow:
 
     id: int
     type: str
+    action: str
     warehouse_id: str
     stage: str
     stage_status: str
@@ -117,8 +118,8 @@ def batches(conn: psycopg.Connection, wanted: BatchFilter) -> list[BatchRow]:
     with conn.cursor(row_factory=class_row(BatchRow)) as cursor:
         return cursor.execute(
             """
-            select id, type, warehouse_id, stage, stage_status, stage_at, record_count, attempts,
-                   reason, sentence
+            select id, type, action, warehouse_id, stage, stage_status, stage_at, record_count,
+                   attempts, reason, sentence
               from batch
              where (%(type)s::text is null or type = %(type)s)
                and (%(warehouse)s::text is null or warehouse_id = %(warehouse)s)

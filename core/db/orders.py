@@ -32,8 +32,12 @@ class Standing:
     """The kinds of its open holds."""
     sealed_files: list[str]
     """The files in which open lines have been asked of a warehouse."""
+    sealed_at: list[str]
+    """The warehouses that have been asked for open lines in them."""
     unsealed_lines: int
     """Open lines that are in no such file."""
+    asked: list[str]
+    """The warehouses that have been asked to cancel it and have not answered."""
 
 
 def find(conn: psycopg.Connection, *, identity: int | None, reference: str | None) -> list[int]:
@@ -62,7 +66,7 @@ def standing(conn: psycopg.Connection, order: int) -> Standing:
         row = cursor.execute(
             """
             with line as (
-                select l.id, not l.superseded
+                select l.id, l.warehouse_id, not l.superseded
                              and l.dispatched + l.cancelled + l.rejected < l.quantity as is_open,
                        (select f.name
                           from request_detail d
@@ -80,7 +84,11 @@ def standing(conn: psycopg.Connection, order: int) -> Standing:
                           where order_id = o.id and released_at is null order by kind) as held,
                    array(select distinct file from line
                           where is_open and file is not null order by file) as sealed_files,
-                   (select count(*) from line where is_open and file is null) as unsealed_lines
+                   array(select distinct warehouse_id from line
+                          where is_open and file is not null order by 1) as sealed_at,
+                   (select count(*) from line where is_open and file is null) as unsealed_lines,
+                   array(select warehouse_id::text from cancellation
+                          where order_id = o.id and answered_at is null order by 1) as asked
               from sales_order o
              cross join lateral (
                     select coalesce(sum(quantity - open_quantity - dispatched_quantity
@@ -133,24 +141,38 @@ def end_holds(conn: psycopg.Connection, order: int, decision: str, reason: str) 
 
 
 def cancel_lines(conn: psycopg.Connection, order: int) -> None:
-    """Close a locked order's open lines, shares and items as cancelled."""
+    """Close a locked order's open lines, but for sealed ones, with their shares, as cancelled."""
     conn.execute(
         """
-        with line as (
-            update request_line
-               set cancelled = quantity - dispatched - rejected
-             where order_id = %(order)s and not superseded
-               and dispatched + cancelled + rejected < quantity
-            returning id
-        ), share as (
-            update request_line_share s
-               set cancelled = s.quantity - s.dispatched - s.rejected
-              from line
-             where s.line_id = line.id and s.dispatched + s.cancelled + s.rejected < s.quantity
+        with line as materialized (
+            select l.id, l.item_no, l.quantity - l.dispatched - l.cancelled - l.rejected as units
+              from request_line l
+             where l.order_id = %(order)s and not l.superseded
+               and l.dispatched + l.cancelled + l.rejected < l.quantity
+               and not exists (
+                   select from request_detail d
+                     join outbound_file f on f.batch_id = d.batch_id
+                    where d.order_id = l.order_id and d.generation = l.generation
+                      and f.warehouse_id = l.warehouse_id)
+        ), share as materialized (
+            select s.line_id, s.item_no, s.quantity - s.dispatched - s.cancelled - s.rejected
+                       as units
+              from request_line_share s join line l on l.id = s.line_id
+        ), line_closed as (
+            update request_line r set cancelled = r.cancelled + l.units
+              from line l where r.id = l.id
+        ), share_closed as (
+            update request_line_share s set cancelled = s.cancelled + x.units
+              from share x where s.line_id = x.line_id and s.item_no = x.item_no
         )
-        update order_item
-           set cancelled_quantity = cancelled_quantity + open_quantity, open_quantity = 0
-         where order_id = %(order)s and open_quantity > 0
+        update order_item i
+           set cancelled_quantity = i.cancelled_quantity + n.units,
+               open_quantity = i.open_quantity - n.units
+          from (select item_no, sum(units) as units
+                  from (select item_no, units from line where item_no is not null
+                        union all select item_no, units from share) part
+                 group by item_no) n
+         where i.order_id = %(order)s and i.item_no = n.item_no
         """,
         {"order": order},
     )

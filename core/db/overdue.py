@@ -109,6 +109,11 @@ _BACK_ORDER = _tell(f"""
      group by l.warehouse_id, o.id
 """)  # noqa: S608  # constants of ours
 
+_CANCELLATION = _tell("""
+    select warehouse_id, id, null::text, sent_at, 1, order_id from cancellation
+     where status = 'SENT' and sent_at < now() - make_interval(secs => %(late)s)
+""")
+
 
 def not_taken(conn: psycopg.Connection, *, late: float, pause: float) -> list[Late]:
     """Files, acknowledgements too, that a partner has not taken for `late` seconds."""
@@ -127,6 +132,11 @@ def not_acknowledged(
 def not_dispatched(conn: psycopg.Connection, *, late: float, pause: float) -> list[Late]:
     """Request files with orders of which lines are open and not on back-order; the oldest order."""
     return _late(conn, _DISPATCH, "DISPATCH", late=late, pause=pause)
+
+
+def not_cancelled(conn: psycopg.Connection, *, late: float, pause: float) -> list[Late]:
+    """Cancellations that a warehouse has not answered for `late` seconds."""
+    return _late(conn, _CANCELLATION, "CANCELLATION", late=late, pause=pause)
 
 
 def back_ordered(conn: psycopg.Connection, *, late: float, pause: float) -> list[Late]:

@@ -30,6 +30,8 @@ def lock_orders(conn: psycopg.Connection, orders: list[int]) -> None:
         select id from batch
          where id in (select batch_id from request_detail where order_id = any(%(orders)s)
                       union all
+                      select batch_id from cancellation where order_id = any(%(orders)s)
+                      union all
                       select batch_id from dispatch_detail where order_id = any(%(orders)s))
          order by id
            for no key update
@@ -151,6 +153,31 @@ def batched_twice(conn: psycopg.Connection, among: list[int] | None) -> list[Fou
     )
 
 
+def cancellation_astray(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
+    """Cancellations without an answer that has come, or that say other than their batch."""
+    return _found(
+        conn,
+        """
+        select c.order_id, c.warehouse_id,
+               format('cancellation %%s is %%s, with %%s open lines, in batch %%s, %%s', c.id,
+                      c.status, l.lines, coalesce(c.batch_id::text, 'none'),
+                      case when f.id is null then 'not sealed' else 'sealed in ' || f.name end)
+          from cancellation c
+          left join outbound_file f on f.batch_id = c.batch_id
+         cross join lateral (
+                select count(*) as lines from request_line
+                 where order_id = c.order_id and warehouse_id = c.warehouse_id
+                   and generation = c.generation
+                   and dispatched + cancelled + rejected < quantity) l
+         where (%(among)s::bigint[] is null or c.order_id = any(%(among)s))
+           and (c.answered_at is null and l.lines = 0
+                or c.status in ('AGREED', 'TOO_LATE') and l.lines > 0
+                or (c.sent_at is null) <> (f.id is null))
+        """,
+        among,
+    )
+
+
 def item_counters(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
     """Items whose counters are unlike the sums over their request lines."""
     return _found(
@@ -230,7 +257,8 @@ def item_not_requested(conn: psycopg.Connection, among: list[int] | None) -> lis
 def line_counters(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
     """Request lines whose counters are unlike the records applied to them.
 
-    More may be cancelled than records say: what an operator cancelled before it was sealed.
+    More may be cancelled than records say: what an operator cancelled before it was sealed; and
+    more rejected of an order that was rejected for fraud before it was sent.
     """
     return _found(
         conn,
@@ -254,7 +282,12 @@ def line_counters(conn: psycopg.Connection, among: list[int] | None) -> list[Fou
           left join effect e on e.line_id = r.id
          where (%(among)s::bigint[] is null or r.order_id = any(%(among)s))
            and (r.dispatched <> coalesce(e.dispatched, 0)
-                or r.rejected <> coalesce(e.rejected, 0)
+                or r.rejected < coalesce(e.rejected, 0)
+                or (r.rejected > coalesce(e.rejected, 0)
+                    and not exists (
+                        select from order_history h
+                         where h.order_id = r.order_id and h.to_status = 'ERROR'
+                           and starts_with(h.why, 'FRAUD_CHECK_REJECTED:')))
                 or r.cancelled < coalesce(e.cancelled, 0))
         """,
         among,

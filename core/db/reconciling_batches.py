@@ -47,6 +47,10 @@ def record_count(conn: psycopg.Connection, among: list[int] | None) -> list[Foun
                 select batch_id from request_detail
                  where (%(among)s::bigint[] is null or batch_id = any(%(among)s))
                 union all
+                select batch_id from cancellation
+                 where batch_id is not null
+                   and (%(among)s::bigint[] is null or batch_id = any(%(among)s))
+                union all
                 select batch_id from dispatch_detail
                  where (%(among)s::bigint[] is null or batch_id = any(%(among)s))) detail
              group by batch_id

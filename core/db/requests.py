@@ -49,13 +49,29 @@ def drop_cancelled(conn: psycopg.Connection, batch: int) -> int:
     """Take out locked orders that await dispatch no more, or again but of a later generation.
 
     Lines of an earlier one are all settled: what was cancelled stays so when the rest is requested
-    anew. How many.
+    anew. So are these, where the rest of the order awaits another warehouse's word on its
+    cancellation. How many.
     """
     return conn.execute(
         """
-        delete from request_detail d using sales_order o
-         where d.batch_id = %(batch)s and o.id = d.order_id
-           and (o.status <> 'AWAITING_DISPATCH' or o.generation <> d.generation)
+        with dropped as materialized (
+            select d.sequence
+              from request_detail d
+              join batch b on b.id = d.batch_id
+             -- Offsets and limits keep these one order's looks: else the whole tables are read.
+             cross join lateral (select status, generation from sales_order
+                                  where id = d.order_id offset 0) o
+             where d.batch_id = %(batch)s
+               and (o.status <> 'AWAITING_DISPATCH' or o.generation <> d.generation
+                    or (select true from cancellation c where c.order_id = d.order_id limit 1)
+                       and (select true from request_line l
+                             where l.order_id = d.order_id and l.generation = d.generation
+                               and l.warehouse_id = b.warehouse_id
+                               and l.dispatched + l.cancelled + l.rejected < l.quantity
+                             limit 1) is null)
+        )
+        delete from request_detail d using dropped x
+         where d.batch_id = %(batch)s and d.sequence = x.sequence
         """,
         {"batch": batch},
     ).rowcount
@@ -163,19 +179,13 @@ class ManifestLine(NamedTuple):
     """[item, quantity] of each item in a merged line."""
 
 
-def manifest(file: OutboundFile, rows: list[tuple[Any, ...]]) -> dict[str, Any]:
-    """The manifest of a file, of the rows that manifest_rows() gives: no personal data."""
-    orders: list[dict[str, Any]] = []
-    lines: list[tuple[Any, ...]] = []
-    for row in rows:
-        if not orders or orders[-1]["id"] != row[0]:
-            lines = []
-            orders.append({"id": row[0], "generation": row[1], "lines": lines})
-        lines.append(row[2:])
+def manifest(file: OutboundFile, action: str, orders: list[dict[str, Any]]) -> dict[str, Any]:
+    """The manifest of a file, of the orders that manifest_orders() gives: no personal data."""
     return {
         "identifier": file.id,
         "batch": file.batch_id,
         "warehouse": file.warehouse_id,
+        "action": action,
         "fileSequence": file.file_sequence,
         "name": file.name,
         "tree": str(file.tree_id),
@@ -187,11 +197,23 @@ def manifest(file: OutboundFile, rows: list[tuple[Any, ...]]) -> dict[str, Any]:
     }
 
 
-def manifest_rows(conn: psycopg.Connection, batch: int, warehouse: str) -> list[tuple[Any, ...]]:
-    """What reconcile needs to know of each line sent, without personal data.
+def manifest_orders(conn: psycopg.Connection, batch: int, warehouse: str) -> list[dict[str, Any]]:
+    """What reconcile needs to know of each order and line sent: id, generation and lines.
 
-    (order id, generation, then the columns of a ManifestLine), an order's lines together.
+    Each line is the values of a ManifestLine.
     """
+    orders: list[dict[str, Any]] = []
+    lines: list[tuple[Any, ...]] = []
+    for row in _manifest_rows(conn, batch, warehouse):
+        if not orders or orders[-1]["id"] != row[0]:
+            lines = []
+            orders.append({"id": row[0], "generation": row[1], "lines": lines})
+        lines.append(row[2:])
+    return orders
+
+
+def _manifest_rows(conn: psycopg.Connection, batch: int, warehouse: str) -> list[tuple[Any, ...]]:
+    """(order id, generation, then the columns of a ManifestLine), an order's lines together."""
     with conn.cursor(binary=True) as cursor:
         return cursor.execute(
             """

@@ -34,6 +34,12 @@ _SETTLED = """
                     where d.order_id = o.id
                       and ((b.stage, b.stage_status) <> ('Extract/Load', 'Complete')
                            or f.id is not null and f.taken_at is null))
+   and not exists (select from cancellation c
+                     join batch b on b.id = c.batch_id
+                     left join outbound_file f on f.batch_id = b.id
+                    where c.order_id = o.id
+                      and ((b.stage, b.stage_status) <> ('Extract/Load', 'Complete')
+                           or f.id is not null and f.taken_at is null))
    and not exists (select from dispatch_detail d
                      join batch b on b.id = d.batch_id
                     where d.order_id = o.id
@@ -46,6 +52,7 @@ _ENDED = """
    and not exists (select from outbound_file f where f.batch_id = b.id and f.taken_at is null)
    and not exists (select from request_detail d join sales_order o on o.id = d.order_id
                     where d.batch_id = b.id)
+   and not exists (select from cancellation where batch_id = b.id)
    and not exists (select from dispatch_detail d join sales_order o on o.id = d.order_id
                     where d.batch_id = b.id)
 """
@@ -127,10 +134,11 @@ def remove_lines(conn: psycopg.Connection, orders: list[int]) -> None:
 
 
 def remove_orders(conn: psycopg.Connection, orders: list[int]) -> None:
-    """The orders themselves, with their items, holds, history and verdicts of the fraud check."""
+    """The orders themselves, with items, holds, cancellations, history and fraud verdicts."""
     conn.execute(
         """
         with hold as (delete from order_hold where order_id = any(%(orders)s)),
+        cancelled as (delete from cancellation where order_id = any(%(orders)s)),
         history as (delete from order_history where order_id = any(%(orders)s)),
         verdict as (delete from fraud_check where order_id = any(%(orders)s)),
         item as (delete from order_item where order_id = any(%(orders)s))

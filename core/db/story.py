@@ -41,6 +41,12 @@ PARTS = {
         select checker, verdict, score, reasons, released_reasons, stale, checked_at
           from fraud_check where order_id = %(order)s
     """,
+    "cancellations": """
+        select c.warehouse_id as warehouse, c.generation, c.status, c.reason, c.asked_at,
+               c.asked_by, c.batch_id as batch, f.name as file, c.sent_at, c.answered_at
+          from cancellation c left join outbound_file f on f.batch_id = c.batch_id
+         where c.order_id = %(order)s order by c.id
+    """,
     "history": """
         select from_status, to_status, at, who, why
           from order_history where order_id = %(order)s order by id

@@ -18,7 +18,6 @@ from core.documents.validation import REQUEST
 VERSION: Final = "1.1"
 CATEGORY: Final = "Sales Order"
 TYPE: Final = "Sales Order Request"
-ACTION: Final = "REQUEST"
 
 
 class RequestHeader(NamedTuple):
@@ -30,6 +29,8 @@ class RequestHeader(NamedTuple):
     file_sequence: int
     batch_at: datetime
     extract_at: datetime
+    action: str
+    """What is asked for each of its orders: REQUEST or CANCEL."""
     fraud_check: bool
 
 
@@ -101,7 +102,7 @@ def request_document(
 ) -> dict[str, Any]:
     """The file as JSON values, not validated; arguments and ValueError as in `build_request`."""
     lines_of = _lines_by_order(lines)
-    entries = [_order(row, lines_of, fraud_check=header.fraud_check) for row in orders]
+    entries = [_order(row, lines_of, header) for row in orders]
     if lines_of:
         raise ValueError(f"lines of {len(lines_of)} orders that are not among the orders")
     return {
@@ -144,7 +145,7 @@ def _lines_by_order(lines: Iterable[tuple[Any, ...]]) -> dict[int, list[dict[str
 
 
 def _order(
-    row: tuple[Any, ...], lines_of: dict[int, list[dict[str, Any]]], *, fraud_check: bool
+    row: tuple[Any, ...], lines_of: dict[int, list[dict[str, Any]]], header: RequestHeader
 ) -> dict[str, Any]:
     (order_id, account_id, entered_at, method, instructions, *contact) = row[:8]
     lines = lines_of.pop(order_id, None)
@@ -152,17 +153,17 @@ def _order(
         raise ValueError(f"order {order_id} has no lines, or is given twice")
     order = {
         "id": str(order_id),
-        "action": ACTION,
+        "action": header.action,
         "accountId": account_id,
         "orderDateTime": _instant(entered_at),
-        "fraudCheckRequired": fraud_check,
+        "fraudCheckRequired": header.fraud_check,
         "deliveryMethod": {"id": method},
         "deliveryAddress": _address(row[8:]),
         "lines": lines,
     }
     if instructions:
         order["deliveryInstructions"] = instructions
-    if fraud_check:
+    if header.fraud_check:
         details = {name: value for name, value in zip(_CONTACT, contact, strict=True) if value}
         if details:
             order["contactDetails"] = details

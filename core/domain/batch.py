@@ -15,6 +15,15 @@ class BatchType(StrEnum):
     DISPATCH = "Sales Order Dispatch"
 
 
+class Action(StrEnum):
+    """What a request batch asks of its warehouse, as its records' `action` says it."""
+
+    REQUEST = "REQUEST"
+    """Dispatch these lines."""
+    CANCEL = "CANCEL"
+    """Dispatch what is open of these lines no more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A stage with its status, as the operators' screens show it: "Batch, Complete"."""

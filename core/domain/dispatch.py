@@ -7,7 +7,7 @@ is measured against what the earlier *good* ones left open.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,6 +15,10 @@ from core.errors import Reason
 
 WHOLE_ORDER = {"REJECTED": "REJECTED", "FRAUD_REJECTED": "REJECTED", "CANCELLED": "CANCELLED"}
 """The record statuses that may stand without lines, and what they make of each open line."""
+
+
+CANCEL_REFUSED = "CANCEL_REFUSED"
+"""The record status that says no to a cancellation; it changes nothing else."""
 
 
 class Claim(NamedTuple):
@@ -90,13 +94,15 @@ def judge(
     applied: Mapping[str, bytes],
     refused_already: Mapping[int, tuple[Reason, str]],
     conflicts: Iterable[tuple[int, str, bool]] = (),
+    to_cancel: Container[int] = (),
 ) -> Verdicts:
     """Judge each record in file order.
 
     `orders` are the ids that exist; `lines` every request line of those orders, at any warehouse;
     `applied` the content digest of each dispatchId that this warehouse used before;
     `refused_already` the sequences that the database refused; `conflicts` are (sequence, kind and
-    number, whether another customer has it) of the units' numbers that not everybody can have.
+    number, whether another customer has it) of the units' numbers that not everybody can have;
+    `to_cancel` are the orders that this warehouse has been asked to cancel.
     """
     by_id = {line.line_id: line for line in lines}
     by_order: dict[int, list[Line]] = defaultdict(list)
@@ -118,6 +124,10 @@ def judge(
                 verdicts.repeated.append(record.sequence)
                 continue
             mine = _lines_of(record, warehouse, orders, by_order)
+            if record.status == CANCEL_REFUSED:
+                _check_refusal(record, to_cancel)
+                known[record.dispatch_id] = record.content
+                continue
             uses, implied = _uses(record, mine, by_id, left, warehouse)
             carried = numbers.get(record.sequence, ())
             if carried:
@@ -162,6 +172,19 @@ def _lines_of(
             raise _Refused(Reason.LINE_NOT_YOURS, f"nothing of this order was asked of {warehouse}")
         raise _Refused(Reason.NOT_REQUESTED, "the order has not been requested yet")
     return mine
+
+
+def _check_refusal(record: Record, to_cancel: Container[int]) -> None:
+    if record.claims:
+        raise _Refused(
+            Reason.CONTRADICTORY,
+            "a record that is CANCEL_REFUSED has no lines; what is dispatched has a record of its "
+            "own",
+        )
+    if record.order_id not in to_cancel:
+        raise _Refused(
+            Reason.NOT_TO_CANCEL, "this warehouse has not been asked to cancel the order"
+        )
 
 
 def _uses(

@@ -20,6 +20,7 @@ from core.envelope import Profile
 from core.errors import Reason
 from core.events import Event
 from core.rota import Rota
+from daemons.extract_to_generic import contents
 from daemons.extract_to_generic.attempts import Attempts
 from daemons.extract_to_generic.publishing import put_out
 
@@ -96,30 +97,26 @@ class Extract:
             batch = batches.lock(conn, found.id, BATCHED)
             if batch is None:
                 return
-            requests.lock_orders(conn, batch.id)
-            cancelled = requests.drop_cancelled(conn, batch.id)
-            held = requests.requeue_held(
-                conn, batch.id, batch.warehouse_id, checked=self._properties.checks_fraud
-            )
-            orders = requests.order_rows(conn, batch.id)
-            file = self._sealed(conn, batch, orders, recipients) if orders else None
+            taken = contents.take(conn, batch, checked=self._properties.checks_fraud)
+            file = self._sealed(conn, batch, taken.orders, recipients) if taken.orders else None
             if file is None:
                 self._tree.unseal(batch.warehouse_id, batch.id)
-            requests.set_record_count(conn, batch.id, len(orders))
+            requests.set_record_count(conn, batch.id, len(taken.orders))
             batches.move(conn, batch.id, SEALED if file else PUBLISHED)
             if file is not None:
                 # Its publication begins at once, without another look at the batch.
                 batches.count_attempt(conn, batch.id, afresh=True)
         if file is None:
-            log.emit(Event.BATCH_EMPTY, cancelled=cancelled, held=held)
+            log.emit(Event.BATCH_EMPTY, cancelled=taken.cancelled, held=taken.held)
             return
         log.emit(
             Event.BATCH_SEALED,
             file=file.name,
             file_sequence=file.file_sequence,
-            orders=len(orders),
-            cancelled=cancelled,
-            held=held,
+            action=found.action,
+            orders=len(taken.orders),
+            cancelled=taken.cancelled,
+            held=taken.held,
             bytes=file.byte_count,
             milliseconds=log.milliseconds(started),
         )
@@ -143,9 +140,10 @@ class Extract:
             file_sequence=sequence,
             batch_at=batch.created_at,
             extract_at=datetime.now(UTC),
+            action=batch.action,
             fraud_check=batch.fraud_check_required,
         )
-        lines = requests.line_rows(conn, batch.id, warehouse)
+        lines = contents.lines(conn, batch)
         payload = documents.build_request(header, orders, lines)
         data = envelope.seal(
             payload,
@@ -166,6 +164,7 @@ class Extract:
             byte_count=len(data),
         )
         requests.insert_file(conn, file)
+        contents.record_sent(conn, batch)
         return file
 
     def _publish(self, conn: psycopg.Connection, found: Batch) -> None:
@@ -175,8 +174,8 @@ class Extract:
             file = requests.file_of(conn, found.id)
             if batch is None or file is None:
                 return
-            manifest = self._manifest(conn, file)
-            trouble = put_out(conn, self._tree, file, batch.id, manifest)
+            manifest = requests.manifest(file, batch.action, contents.manifest_orders(conn, batch))
+            trouble = put_out(conn, self._tree, file, batch.id, orjson.dumps(manifest))
             if trouble is Reason.WORK_TREE_CHANGED:
                 return
             if trouble is not None:
@@ -191,9 +190,3 @@ class Extract:
             orders=batch.record_count,
             milliseconds=log.milliseconds(started),
         )
-
-    @staticmethod
-    def _manifest(conn: psycopg.Connection, file: OutboundFile) -> bytes:
-        """What reconcile needs to know of a file when the database has forgotten it."""
-        rows = requests.manifest_rows(conn, file.batch_id, file.warehouse_id)
-        return orjson.dumps(requests.manifest(file, rows))

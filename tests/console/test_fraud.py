@@ -37,6 +37,7 @@ def _hold(console: Console) -> tuple[Any, ...]:
 
 def _agrees(console: Console) -> None:
     for look in (
+        reconciling.line_counters,
         reconciling.item_counters,
         reconciling.share_counters,
         reconciling.open_though_ended,

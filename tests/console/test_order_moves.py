@@ -68,15 +68,15 @@ def test_cancel_before_the_seal(console: Console, stage: str) -> None:
     _agrees(console)
 
 
-def test_cancel_after_the_seal_names_the_file(console: Console) -> None:
-    """Once sealed, the warehouse has to be asked: the refusal names the files; nothing changes."""
+def test_cancel_after_the_seal_asks(console: Console) -> None:
+    """Once sealed, the warehouses have to be asked: the files are named; nothing changes yet."""
     order = console.request(("CASE", 2, "1"), ("SIM", 1, "1"))
     before = _counters(console)
     ended = console.call("order", "cancel", order, "--reason", "x")
-    assert ended.code == 1
+    assert ended.code == 0
     names = [row[0] for row in console.rows("select name from outbound_file order by name")]
-    assert ", ".join(sorted(set(names))) in ended.err
-    assert "has to be asked" in ended.err
+    assert ", ".join(sorted(set(names))) in ended.out
+    assert "LEEDS, LONDON is asked to cancel it" in ended.out
     assert (console.status(order), _counters(console)) == ("AWAITING_DISPATCH", before)
 
 
@@ -108,7 +108,7 @@ def _waiting(console: Console, name: str) -> None:
 
 
 def test_a_seal_that_came_first_is_seen(console: Console) -> None:
-    """A cancellation that had to wait for the seal decides by what the seal has done: refused."""
+    """A cancellation that had to wait for the seal decides by what the seal has done: it asks."""
     order = console.order(("CASE", 2, "1"))
     console.generate()
     [batch] = console.batch()
@@ -129,9 +129,10 @@ def test_a_seal_that_came_first_is_seen(console: Console) -> None:
             (batch,),
         )
     cancelling.join()
-    assert ended[0].code == 1
-    assert "the-file" in ended[0].err
+    assert ended[0].code == 0
+    assert "the-file" in ended[0].out
     assert console.status(order) == "AWAITING_DISPATCH"
+    assert console.rows("select status from cancellation") == [("REQUESTED",)]
 
 
 def test_a_cancellation_that_came_first_is_seen(console: Console) -> None:

@@ -228,6 +228,10 @@ PLANTS: dict[Kind, Callable[[Plant], str]] = {
     Kind.OPEN_THOUGH_ENDED: lambda p: p.spoil(
         "update request_line set dispatched = 0 where order_id = %s"
     ),
+    Kind.CANCELLATION_ASTRAY: lambda p: p.spoil(
+        "insert into cancellation (order_id, warehouse_id, generation, reason) "
+        "values (%s, 'LONDON', 1, 'x')"
+    ),
     Kind.QUEUED_UNFIT: lambda p: _queue(p, 2),
     Kind.QUEUED_AND_BATCHED: lambda p: _queue(p, 1),
     Kind.BATCHED_TWICE: lambda p: p.spoil(

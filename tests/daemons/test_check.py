@@ -60,6 +60,7 @@ def verdict(desk: Desk, order: int) -> tuple[Any, ...]:
 def consistent(desk: Desk) -> None:
     """Counters of lines, shares and items add up, and nothing is open that should not be."""
     for look in (
+        reconciling.line_counters,
         reconciling.item_counters,
         reconciling.share_counters,
         reconciling.open_though_ended,

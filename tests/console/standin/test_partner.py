@@ -248,3 +248,22 @@ def test_a_file_that_was_claimed_and_not_copied_is_taken(both: Both) -> None:
     with both.partner(CLEAN) as partner:
         assert partner.pass_once().orders == 1
     assert list(both.take.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("plan", "status"),
+    [(CLEAN, "CANCEL_REFUSED"), (Plan(back_ordered=1.0), "CANCELLED")],
+)
+def test_it_is_asked_to_cancel(both: Both, plan: Plan, status: str) -> None:
+    """What it still owes it gives up, and never delivers; what has left it cannot take back."""
+    one = order(1, 2, 3)
+    both.send(request(1, [one]))
+    with both.partner(plan) as partner:
+        partner.pass_once()
+        both.send(request(2, [one | {"action": "CANCEL"}]))
+        partner.pass_once()
+        assert partner.owes() == 0
+        partner.pass_once(settle=True)
+    records = [row for answer in both.answers() for row in answer.detail_rows]
+    assert [row.status for row in records if "cancel" in row.dispatch_id] == [status]
+    assert len(records) == 2

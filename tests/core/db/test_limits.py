@@ -14,6 +14,7 @@ from psycopg import sql
 
 from core.db import batching, generation, requests
 from core.documents import RequestHeader, build_request, limits
+from core.domain.batch import Action
 from core.domain.order import BatchLimits, GenerateLimits
 from tests.core.db.test_moves import attempt
 from tests.daemons.desk import Desk
@@ -248,9 +249,10 @@ def test_whatever_is_let_in_can_be_sent(
         number = shared.order((product["code"], quantity, price), **order)
         generation.generate(conn, [number])
         bound = shared.value("select byte_count from request_queue where order_id = %s", number)
-        batch = batching.insert_batch(conn, "ODD", fraud_check=fraud)
+        batch = batching.insert_batch(conn, "ODD", Action.REQUEST, fraud_check=fraud)
         assert batching.fill(conn, batch, "ODD", BatchLimits(10, 10, 10)) == 1
-        header = RequestHeader(1, "ODD", name, 1, datetime.now(UTC), datetime.now(UTC), fraud)
+        now = datetime.now(UTC)
+        header = RequestHeader(1, "ODD", name, 1, now, now, "REQUEST", fraud)
         rows = requests.order_rows(conn, batch)
         payload = build_request(header, rows, requests.line_rows(conn, batch, "ODD"))
     assert len(rows) == 1

@@ -22,7 +22,9 @@ from core.errors import Reason, Reject
 from .samples import example
 
 NOON = datetime(2026, 2, 27, 12, 0, tzinfo=UTC)
-HEADER = RequestHeader(900017, "LONDON", "London Docklands", 1, NOON, NOON, fraud_check=False)
+HEADER = RequestHeader(
+    900017, "LONDON", "London Docklands", 1, NOON, NOON, action="REQUEST", fraud_check=False
+)
 ORDER = OrderRow(
     order_id=100231,
     account_id=7001442,
@@ -302,6 +304,7 @@ def test_the_published_example() -> None:
         house["fileSequence"],
         datetime.fromisoformat(published["batchDateTime"]),
         datetime.fromisoformat(published["extractLoadDateTime"]),
+        action=entry["action"],
         fraud_check=True,
     )
     order = (

@@ -10,10 +10,10 @@ import pytest
 
 from core.documents import acknowledgement, limits
 from core.documents.dispatch import CATEGORY, TYPE, VERSION
-from core.documents.request import ACTION
 from core.documents.request import TYPE as REQUEST_TYPE
 from core.documents.request import VERSION as REQUEST_VERSION
 from core.documents.validation import ACKNOWLEDGEMENT, DISPATCH, REQUEST, Schema
+from core.domain.batch import Action
 from core.screening import service
 
 from .samples import example, example_names, schema_of, subschemas
@@ -276,7 +276,7 @@ def test_published_constants() -> None:
     assert head(dispatch) == ("Sales Order", "Sales Order Dispatch", "1.2")
     assert head(answer) == (acknowledgement.CATEGORY, acknowledgement.TYPE, acknowledgement.VERSION)
     assert head(answer) == ("Sales Order", "Acknowledgement", "1.0")
-    assert request["order.action"]["enum"] == [ACTION]
+    assert request["order.action"]["enum"] == list(Action)
 
 
 def test_an_id_fits_a_bigint() -> None:

@@ -100,7 +100,11 @@ def line_cut(reach: Reach) -> Iterator[None]:
 def disk_full(reach: Reach) -> Iterator[None]:
     """One tree's file system has no byte left."""
     filler = reach.tree() / FILLER
-    with suppress(OSError), filler.open("wb", buffering=0) as file:
+    try:
+        file = filler.open("wb", buffering=0)
+    except OSError as error:
+        raise Unfit("the tree takes nothing now") from error
+    with file, suppress(OSError):
         while True:
             file.write(b"\0" * PIECE)
     yield

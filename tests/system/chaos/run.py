@@ -17,7 +17,8 @@ from tests.system.chaos.monkey import Monkey, NotSettled
 from tests.system.chaos.stream import Stream
 from tests.system.chaos.verdict import Verdict, judge
 
-TREE_SIZE = "48m"
+TREE_SIZE = "256m"
+"""A quarter of an hour's archive fits, and a fault can fill the rest in a moment."""
 BATCH = 200
 """Orders in a file at the most."""
 
@@ -45,7 +46,7 @@ def run(
                 tell("no more faults: everything has to settle")
                 monkey.settle()
             except NotSettled as error:
-                problems.append(str(error))
+                problems += [str(error), *_complaints(folder / "log")]
         verdict = judge(stage, seed, stream.entered, stream.catalogue)
         problems += verdict.problems
         problems += _tracebacks(folder / "log")
@@ -67,6 +68,16 @@ def _figures(monkey: Monkey, fleet: Fleet, verdict: Verdict, seed: int) -> dict[
         "restarts": fleet.restarts,
         "seed": seed,
     }
+
+
+def _complaints(logs: Path) -> list[str]:
+    """The last error that each process has logged: why it may stand still."""
+    found = []
+    for log in sorted(logs.iterdir()):
+        lines = log.read_text(errors="replace").splitlines()
+        errors = [line for line in lines if '"level": "error"' in line or '"level":"error"' in line]
+        found += [f"{log.name}: {line[:500]}" for line in errors[-1:]]
+    return found
 
 
 def _tracebacks(logs: Path) -> list[str]:

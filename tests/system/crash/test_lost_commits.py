@@ -10,6 +10,7 @@ import orjson
 import pytest
 
 from console.exits import Refusal
+from console.order_moves import cancel
 from console.reconcile.adopting import Adoption, adopt
 from console.reconcile.trees import Trees
 from tests.system.crash.commits import SteppingConnection
@@ -277,6 +278,48 @@ def test_sealed_again_before_it_was_held(lost: Lost) -> None:
     lost.submit("new")
     _release_all(lost)
     lost.run_to_the_end()
+
+
+@pytest.mark.parametrize("known", ["not asked", "asked", "batched", "answered"])
+def test_a_cancellation_that_was_sent_is_adopted(world: World, known: str) -> None:
+    """It counts as sent, is not sent again, and its answer is taken in, whatever the database had
+    kept of the question.
+    """
+    house = world.new_warehouse()
+    order = world.order((f"P-{house}", 2, "10.25"))
+
+    def ask() -> None:
+        cancel(world.console, f"id:{order}", "customer withdrew")
+
+    world.once("request_extract", "extract_to_generic")
+    world.take_lasting()
+    if known != "not asked":
+        ask()
+    if known == "batched":
+        world.once("request_extract")
+    copy = world.snapshot("copy")
+    if known == "not asked":
+        ask()
+    world.once("request_extract", "extract_to_generic")
+    world.take_lasting()
+    if known == "answered":
+        world.drop(house, "no.p7m", world.partner_.answer(house, dispatch="D"))
+        world.once("load_from_generic", "dispatch")
+        assert world.status(order) == "CANCELLED"
+    world.switch_to(copy)
+    world.once("request_extract", "extract_to_generic", "load_from_generic")
+    (done,) = adopt(world.console, Trees(world.outbound, world.inbound), wait=5)
+    assert (done.done, done.orders, done.obstacles) == (True, 1, [])
+    assert world.rows("select status from cancellation") == [("SENT",)]
+    world.once()
+    world.take_lasting()
+    assert world.partner_.seen[house] == {order: 2}
+    if known != "answered":
+        world.drop(house, "no.p7m", world.partner_.answer(house, dispatch="D"))
+    world.once()
+    assert world.rows("select status from cancellation") == [("AGREED",)]
+    assert world.status(order) == "CANCELLED"
+    assert world.disagreements() == []
 
 
 @pytest.mark.parametrize("mend", ["swap", "drop", "add"])

@@ -98,19 +98,25 @@ class Partner:
         self.requests.setdefault(warehouse, []).append(document)
 
     def answer(self, warehouse: str, *, dispatch: str, request: int = -1) -> bytes:
-        """A sealed file that dispatches all of one request; `dispatch` begins its dispatchIds."""
+        """A sealed file that does all that one request asks; `dispatch` begins its dispatchIds."""
         document = self.requests[warehouse][request]
         records = [
             {
                 "id": order["id"],
                 "dispatchId": f"{dispatch}-{order['id']}",
                 "dispatchDateTime": "2026-03-01T12:00:00Z",
-                "status": "DISPATCHED",
-                "lines": [
-                    {"id": line["id"], "quantity": line["quantity"], "status": "DISPATCHED"}
-                    for line in order["lines"]
-                ],
             }
+            | (
+                {"status": "CANCELLED"}
+                if order["action"] == "CANCEL"
+                else {
+                    "status": "DISPATCHED",
+                    "lines": [
+                        {"id": line["id"], "quantity": line["quantity"], "status": "DISPATCHED"}
+                        for line in order["lines"]
+                    ],
+                }
+            )
             for order in document["orders"]
         ]
         payload = {
