@@ -13,7 +13,7 @@ import pytest
 from console import order_moves
 from console.fraud_service import StandInService, by_rules, unavailable
 from core import checkers, config, log
-from core.db import reconciling, requests
+from core.db import batching, reconciling, requests
 from core.domain.fraud import Judgement, Rule, Subject
 from core.errors import Defer
 from core.screening import Rules, Screening
@@ -104,6 +104,30 @@ def test_gathering_counts_checked_orders_alone(checking: Desk) -> None:
     assert checking.batch() == []
     checking.check()
     assert len(checking.batch()) == 1
+
+
+def test_a_batch_takes_what_is_checked_alone(checking: Desk) -> None:
+    """With a checked order beside an unchecked one in the queue, only the first is batched."""
+    checked = generated(checking, **GENUINE)
+    checking.check()
+    unchecked = generated(checking, **GENUINE)
+    assert len(checking.batch()) == 1
+    assert (batched(checking, checked), batched(checking, unchecked)) == (1, 0)
+
+
+@pytest.mark.parametrize("wait", [0.0, 3600.0], ids=["waited", "full"])
+def test_a_warehouse_is_ready_by_what_is_checked(checking: Desk, wait: float) -> None:
+    """What has no verdict makes no warehouse ready: not by its age, and not by its number."""
+    generated(checking, **GENUINE)
+    conn = checking.conn("request_extract")
+
+    def ready() -> list[str]:
+        found = batching.ready(conn, max_wait=wait, max_orders=1, checked=True)
+        return [warehouse for warehouse, _ in found]
+
+    assert ready() == []
+    checking.check()
+    assert ready() == ["LONDON"]
 
 
 def test_a_referred_order_is_held_with_its_reasons(checking: Desk) -> None:
