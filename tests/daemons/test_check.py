@@ -325,6 +325,26 @@ def test_partly_sealed_orders_are_held_instead_of_rejected(checking: Desk) -> No
     assert checking.value("select kind from order_hold where released_at is null") == "FRAUD"
 
 
+def test_asking_to_cancel_decides_what_is_held(checking: Desk) -> None:
+    """Where one warehouse is asked to cancel what is sealed, what was held at another is cancelled
+    at once: its hold is decided by that, and keeps the order from nothing later.
+    """
+    order = checking.order(CASE, ("SIM", 1, "1"), **GENUINE)
+    checking.generate()
+    checking.check()
+    london, _ = checking.batch()
+    checking.seal(london)
+    checking.owner.execute(
+        "insert into order_hold (order_id, kind, reason, placed_by) values (%s, 'FRAUD', 'x', 'x')",
+        (order,),
+    )
+    order_moves.cancel(checking.conn("console"), str(order), "customer withdrew")
+    assert checking.status(order) == "AWAITING_DISPATCH"
+    assert checking.rows("select decision, release_reason from order_hold") == [
+        ("CANCELLED", "customer withdrew")
+    ]
+
+
 def test_a_switched_on_checker_catches_what_is_queued(desk: Desk) -> None:
     """What was queued while there was no checker is checked before it is batched."""
     order = generated(desk, **BAD)
