@@ -88,7 +88,7 @@ def test_it_ends_by_itself_shows_the_story_and_leaves_nothing(place: Path) -> No
         told, complained = process.communicate(timeout=WITHIN)
     assert (process.returncode, complained) == (0, "")
     assert "✗" not in told
-    assert told.count("✓") == 8
+    assert told.count("✓") == 9
     assert "30  orders submitted" in told
     assert "settled and billed" in told
     assert "One order's whole story" in told
