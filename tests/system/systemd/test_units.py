@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -49,6 +50,34 @@ def exposure(units: Path, service: str) -> float:
         text=True,
     ).stdout
     return float(told.rpartition(f"{service}: ")[2].split()[0])
+
+
+LEFT = {
+    # A root of their own would hide the system's Python and libraries, which they need.
+    "RootDirectoryOrRootImage",
+    # PostgreSQL and the service manager are reached by it.
+    "RestrictAddressFamilies_AF_UNIX",
+    # The few devices that every service has, such as /dev/null.
+    "DeviceAllow",
+    # The groups of the trees are to read, and write, what is made in them.
+    "UMask",
+}
+"""What systemd-analyze would have us forbid beyond that; all else that it knows is forbidden."""
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_nothing_else_is_left(service: str) -> None:
+    """Of all that systemd-analyze asks for, a unit leaves open only what it needs."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    told = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--json=short", SYSTEMD / service],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    # null: of no matter here, such as capabilities for a user that has none.
+    assert {one["json_field"] for one in json.loads(told) if one["set"] is False} == LEFT
 
 
 @pytest.mark.parametrize("service", SERVICES)
