@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from core import config
+from core.daemon import EX_CONFIG, EX_USAGE
 from daemons import dispatch, extract_to_generic, load_from_generic, request_extract
 from tests.system.systemd.installation import DAEMONS, Installation
 
@@ -116,6 +117,15 @@ def test_times_fit(daemon: str) -> None:
     watchdog = seconds(setting(unit, "WatchdogSec"))
     assert watchdog >= 3 * defaults.database.statementtimeout
     assert seconds(setting(unit, "TimeoutStopSec")) > defaults.daemon.stoptime
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_tried_for_ever(daemon: str) -> None:
+    """A daemon that fails is started anew, however often, but for what does not mend itself."""
+    unit = f"{daemon}.service"
+    assert setting(unit, "Restart") == "on-failure"
+    assert setting(unit, "StartLimitIntervalSec") == "0"
+    assert setting(unit, "RestartPreventExitStatus") == f"{EX_USAGE} {EX_CONFIG}"
 
 
 @pytest.mark.parametrize("daemon", DAEMONS)
