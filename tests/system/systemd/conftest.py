@@ -55,15 +55,22 @@ def machine() -> None:
 
 
 @pytest.fixture(scope="session")
-def debian(machine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Debian]:
-    """A clean Debian 12 in the making, beside the tests: it takes a minute."""
+def debian(
+    machine: None, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Debian | None]:
+    """A clean Debian 12 in the making, beside the tests: it takes a minute. None if no test of this
+    run asks for it.
+    """
     del machine
+    if not any("operator" in item.fixturenames for item in request.session.items):  # type: ignore[attr-defined]
+        yield None
+        return
     with Debian(tmp_path_factory.mktemp("debian")) as making:
         yield making
 
 
 @pytest.fixture(scope="session")
-def installed(machine: None, debian: Debian, package: Path) -> Iterator[Installation]:
+def installed(machine: None, debian: Debian | None, package: Path) -> Iterator[Installation]:
     """A box in which everything is set up and runs."""
     # The clean machine is for later tests, and is made while those of this one run.
     del machine, debian
