@@ -27,13 +27,16 @@ test-full: $(V)/ready ## the tests that take the whole of the real input
 chaos: $(V)/ready ## a quarter of an hour of everything that can break (ARGS="--seconds 60")
 	$(V)/bin/python -m tests.system.chaos $(ARGS)
 
-check: $(V)/ready ## style, types, who imports whom, and that pins name no address
+check: $(V)/ready ## style, types, who imports whom, pins that name no address, how exposed units are
 	$(V)/bin/ruff check .
 	$(V)/bin/ruff format --check .
 	$(V)/bin/mypy
 	$(V)/bin/lint-imports
 	@! grep -nE '://|^ *--?(i|f|index|extra|find|trusted)' requirements/* \
 		|| { echo 'requirements/ must not say where packages come from'; exit 1; }
+	@! command -v systemd-analyze >/dev/null || for unit in systemd/*.service; do \
+		systemd-analyze security --offline=true --threshold=5 --no-pager "$$unit" >/dev/null \
+			|| { echo "$$unit is exposed by more than 0.5 of 10"; exit 1; }; done
 
 format: $(V)/ready ## put the code into its layout
 	$(V)/bin/ruff check --fix .

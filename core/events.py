@@ -85,7 +85,10 @@ class Event(Enum):
             "The work on one warehouse cannot go on, for its directory or its keys; it is tried "
             "again and again, the other warehouses are served meanwhile."
         ),
-        "Mend what the line names. Nothing is lost.",
+        (
+            "Mend what the line names; a certificate counts once its daemon has been reloaded "
+            "(`systemctl reload`). Nothing is lost."
+        ),
     )
     # One unit of work: a batch, a file.
     UNIT_FAILED = (

@@ -57,7 +57,9 @@ class Database(Group):
         "this name, never in this file or the environment.",
     )
     statementtimeout: Annotated[float, Duration("1s", "1h")] = Field(
-        60.0, description="A statement that takes longer is cancelled and its work tried again."
+        60.0,
+        description="A statement that takes longer is cancelled and its work tried again. Keep it "
+        "below a third of the units' WatchdogSec.",
     )
     locktimeout: Annotated[float, Duration("100ms", "1h")] = Field(
         10.0, description="Waiting longer for a row that another process holds is given up."

@@ -95,6 +95,15 @@ class Inbound:
                     strays.append(entry.name)
         return sorted(found), sorted(strays)
 
+    def waiting(self) -> int:
+        """How many files were dropped or claimed and are not done with, as far as can be seen."""
+        found = 0
+        for inbox in self.inboxes():
+            # Of a directory that cannot be read the work itself tells.
+            with suppress(OSError):
+                found += len(self.candidates(inbox.name)[0]) + len(self.claimed(inbox.name))
+        return found
+
     def claim(self, warehouse: str, name: str) -> str | None:
         """Make a partner's file ours under a name of our own, to last; None if it is gone.
 

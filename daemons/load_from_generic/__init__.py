@@ -137,6 +137,7 @@ def build(properties: Properties) -> Daemon:
         on_connect=on_connect,
         check=check,
         warnings=tree.warnings,
+        waiting=lambda _: f"{tree.waiting()} files to load",
         stoptime=properties.daemon.stoptime,
         backoffmax=properties.daemon.backoffmax,
     )

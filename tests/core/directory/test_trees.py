@@ -310,6 +310,8 @@ def test_strays_are_told_apart(inn: Inbound) -> None:
     assert [one.name for one in candidates] == ["b.p7m", "a.p7m"]
     assert strays == ["link.p7m", "note.txt", "pipe.p7m"]
     assert inn.candidates("NOWHERE") == ([], [])
+    inn.claim(HOUSE, "b.p7m")
+    assert inn.waiting() == 2
     assert inn.names("work", "NOWHERE") == []
 
 

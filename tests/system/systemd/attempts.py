@@ -25,6 +25,11 @@ def read(path):
         file.read(1)
 
 
+def look(path):
+    """Look into a directory."""
+    os.listdir(path)
+
+
 def connect(where):
     """Open a connection over a network."""
     host, _, port = where.rpartition(":")

@@ -4,7 +4,7 @@
 #   boot.sh FOLDER CGROUP [SOURCE:TARGET ...]
 #
 # It runs in mount, pid, uts, ipc and net namespaces of its own. The root is an overlay: what lies
-# below is this machine's own, only read; what is written goes to memory and is gone at the end.
+# below is $BOX_LOWER, only read; what is written goes to memory and is gone at the end.
 # Further arguments are folders of this machine to be seen, read-only, at another place in there.
 set -eu
 if [ "$1" != within ]; then
@@ -18,7 +18,7 @@ shift 3
 mount -t tmpfs -o mode=755,size=2g tmpfs "$folder"
 root=$folder/root
 mkdir "$folder/up" "$folder/work" "$root"
-mount -t overlay -o "lowerdir=${BOX_LOWER:-/},upperdir=$folder/up,workdir=$folder/work" overlay "$root"
+mount -t overlay -o "lowerdir=$BOX_LOWER,upperdir=$folder/up,workdir=$folder/work" overlay "$root"
 
 mount -t proc -o nosuid,nodev,noexec proc "$root/proc"
 for part in sys sysrq-trigger irq bus; do

@@ -55,10 +55,14 @@ class Box:
     """A booted machine from `with` to its end.
 
     `folders` of this machine are seen in there, read-only, at the places that they are mapped to.
+    What lies below is `lower`, the root of this machine or of another one.
     """
 
-    def __init__(self, folders: Mapping[Path, str] | None = None) -> None:
+    def __init__(
+        self, folders: Mapping[Path, str] | None = None, *, lower: Path = Path("/")
+    ) -> None:
         self._folders = dict(folders or {})
+        self._lower = lower
 
     def __enter__(self) -> Self:
         _sweep()
@@ -80,6 +84,7 @@ class Box:
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
+            env={**os.environ, "BOX_LOWER": str(self._lower)},
         )
         try:
             wait(self._booted, "systemd to answer")

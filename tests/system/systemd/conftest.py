@@ -11,6 +11,7 @@ import pytest
 
 from debian.build import build
 from tests.system.systemd import box
+from tests.system.systemd.debian import Debian
 from tests.system.systemd.installation import Installation, programs
 
 VERSION = "0.1.0"
@@ -54,9 +55,25 @@ def machine() -> None:
 
 
 @pytest.fixture(scope="session")
-def installed(machine: None, package: Path) -> Iterator[Installation]:
-    """A box in which everything is set up and runs."""
+def debian(
+    machine: None, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Debian | None]:
+    """A clean Debian 12 in the making, beside the tests: it takes a minute. None if no test of this
+    run asks for it.
+    """
     del machine
+    if not any("operator" in item.fixturenames for item in request.session.items):  # type: ignore[attr-defined]
+        yield None
+        return
+    with Debian(tmp_path_factory.mktemp("debian")) as making:
+        yield making
+
+
+@pytest.fixture(scope="session")
+def installed(machine: None, debian: Debian | None, package: Path) -> Iterator[Installation]:
+    """A box in which everything is set up and runs."""
+    # The clean machine is for later tests, and is made while those of this one run.
+    del machine, debian
     with box.Box(programs()) as booted:
         installation = Installation(booted)
         installation.install_database()

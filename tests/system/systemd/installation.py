@@ -50,7 +50,10 @@ def programs() -> dict[Path, str]:
 
 
 def _bin(box: Box) -> str:
-    return box.run(f"ls -d {PROGRAMS}/*/pginstall*/bin | sort -V | tail -1").stdout.strip()
+    """PostgreSQL's programs: the embedded ones, on a clean Debian its own."""
+    folders = f"{PROGRAMS}/*/pginstall*/bin", "/usr/lib/postgresql/*/bin"
+    found = [box.run(f"ls -d {one} | sort -V | tail -1").stdout.strip() for one in folders]
+    return next(filter(None, found))
 
 
 @dataclass
@@ -177,7 +180,7 @@ class Installation:
         self.submitted += 1
         invented = [
             order
-            for order in orders(self.submitted, count * 5, catalogue(1))
+            for order in orders(self.submitted, count * 20, catalogue(1))
             if all(self._serves(item) for item in order["items"])
         ][:count]
         assert len(invented) == count
@@ -186,7 +189,9 @@ class Installation:
 
     def _serves(self, item: dict[str, Any]) -> bool:
         served = {one.code: one.warehouse for one in catalogue(1).products}
-        return item.get("warehouse", served[item["product"]]) in self.partners
+        # The partners' products alone are in the catalogue.
+        own = served[item["product"]]
+        return {own, item.get("warehouse", own)} <= set(self.partners)
 
     def answer(self, warehouse: str) -> None:
         """The partner takes what lies there and dispatches all of it."""

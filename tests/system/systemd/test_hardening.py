@@ -80,6 +80,14 @@ def test_trees(installed: Installation, unit: str) -> None:
 
 
 @pytest.mark.parametrize("unit", UNITS)
+def test_certificates(installed: Installation, unit: str) -> None:
+    """Only who works with files, and the probes, sees whose signature is believed."""
+    answers = installed.try_as(unit, "look /etc/sales-orders/trust", "look /var/lib/sales-orders")
+    rows_only = ("sales-order-request-extract", "sales-order-dispatch", "sales-order-purge")
+    assert set(answers.values()) == ({"EACCES"} if unit in rows_only else {"done"})
+
+
+@pytest.mark.parametrize("unit", UNITS)
 def test_keys(installed: Installation, unit: str) -> None:
     """A daemon is given its own private key, and cannot read that of another one that runs."""
     installed.start()

@@ -1,4 +1,4 @@
-"""The Debian package: installed by apt on a machine that knows nothing of it, upgraded, removed."""
+"""The Debian package as a file: the same each time, clean, with manual pages."""
 
 from __future__ import annotations
 
@@ -6,20 +6,13 @@ import filecmp
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from debian import manual
 from debian.build import build
-from tests.system.systemd.box import Box
-from tests.system.systemd.conftest import VERSION, built
-from tests.system.systemd.installation import DAEMONS, Installation, programs
-
-NEWER = f"{VERSION}+next"
-PROPERTIES = "/etc/sales-orders/sales-orders.properties"
-MARK = "# what the operator wrote\n"
+from tests.system.systemd.conftest import VERSION
 
 pytestmark = pytest.mark.xdist_group("box")
 
@@ -92,70 +85,3 @@ def test_manual_pages(module: str) -> None:
         text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
-
-
-@pytest.fixture(scope="module")
-def fresh(machine: None, package: Path) -> Iterator[Installation]:
-    """A box with a database and the package beside it, not installed."""
-    del machine
-    if shutil.which("apt-get") is None:
-        pytest.skip("apt is not installed")
-    with Box(programs()) as box:
-        installation = Installation(box)
-        installation.install_database()
-        for one in (package, built(package.parents[1], NEWER)):
-            box.root(f"/tmp/{one.name}").write_bytes(one.read_bytes())
-        yield installation
-
-
-def apt(installation: Installation, *words: str) -> str:
-    """apt-get without questions; keeps what the operator has changed."""
-    options = ["-q", "-y", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold"]
-    return installation.box.run(["apt-get", *options, *words], timeout=300).stdout
-
-
-def test_life(fresh: Installation) -> None:
-    """`apt install ./…deb`, the steps of the operator's page, and orders go through; an upgrade
-    while it runs starts anew what ran, keeps the operator's properties and loses no order; purging
-    leaves nothing of the program, and what only this host has: trees, certificates, keys.
-    """
-    box = fresh.box
-    [first, second] = [
-        f"/tmp/sales-orders_{version}_{box.run('dpkg --print-architecture').stdout.strip()}.deb"
-        for version in (VERSION, NEWER)
-    ]
-    apt(fresh, "install", first)
-    assert box.property("sales-order.target", "ActiveState") == "inactive"
-    fresh.set_up()
-    box.run("systemctl enable --now sales-order.target")
-    fresh.start()
-    fresh.play(6)
-    pids = [box.property(f"{daemon}.service", "MainPID") for daemon in DAEMONS]
-    box.write(PROPERTIES, box.root(PROPERTIES).read_text() + MARK)
-    # Orders that stand half way when the upgrade comes.
-    fresh.submit(6)
-
-    apt(fresh, "install", second)
-    for daemon in DAEMONS:
-        box.wait_for(f"{daemon}.service", ActiveState="active")
-    box.wait_for("sales-order-probe.timer", ActiveState="active")
-    assert not {*pids} & {box.property(f"{daemon}.service", "MainPID") for daemon in DAEMONS}
-    assert box.root(PROPERTIES).read_text().endswith(MARK)
-    fresh.play(2)
-    complete = "select count(*) from sales_order where status = 'COMPLETE'"
-    assert int(fresh.value(complete)) == 6 + 6 + 2
-
-    said = box.run(["apt-get", "purge", "-q", "-y", "sales-orders"], timeout=300)
-    assert "/var/lib/sales-orders is not empty and is kept" in said.stderr + said.stdout
-    for gone in ("/usr/lib/sales-orders", "/usr/bin/cmp-orders", PROPERTIES):
-        assert not box.root(gone).exists(), gone
-    units = box.run("systemctl list-unit-files --no-legend 'sales-order*'", check=False).stdout
-    assert units == ""
-    for kept in (
-        "/var/lib/sales-orders/out/archive/LONDON",
-        "/etc/sales-orders/trust/own/signing.pem",
-        "/etc/credstore/sales-orders.signing.key",
-    ):
-        assert box.root(kept).exists(), kept
-    assert box.run("dpkg --audit").stdout == ""
-    assert box.run("systemctl --failed --no-legend").stdout == ""

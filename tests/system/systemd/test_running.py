@@ -38,9 +38,11 @@ def test_orders_go_all_the_way(running: Installation) -> None:
 def test_status_says_what_waits(running: Installation) -> None:
     """`systemctl status` shows what was last done and how much waits."""
     running.play(3)
-    text = running.box.property(DISPATCH, "StatusText")
-    assert "last done: dispatch" in text
-    assert "batches to apply" in text
+    waits = ("orders to generate", "batches to seal", "files to load", "batches to apply")
+    for daemon, words in zip(DAEMONS, waits, strict=True):
+        text = running.box.property(f"{daemon}.service", "StatusText")
+        assert "last done: " in text
+        assert words in text
 
 
 def test_target_is_all_of_it(running: Installation) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from core import config
 from core.config.catalogue import catalogue
 from core.config.fraud import LONGEST_REQUEST
+from core.daemon import EX_CONFIG, EX_USAGE
 from daemons import dispatch, extract_to_generic, load_from_generic, request_extract
 from tests.system.systemd.installation import DAEMONS, Installation
 
@@ -51,6 +53,34 @@ def exposure(units: Path, service: str) -> float:
         text=True,
     ).stdout
     return float(told.rpartition(f"{service}: ")[2].split()[0])
+
+
+LEFT = {
+    # A root of their own would hide the system's Python and libraries, which they need.
+    "RootDirectoryOrRootImage",
+    # PostgreSQL and the service manager are reached by it.
+    "RestrictAddressFamilies_AF_UNIX",
+    # The few devices that every service has, such as /dev/null.
+    "DeviceAllow",
+    # The groups of the trees are to read, and write, what is made in them.
+    "UMask",
+}
+"""What systemd-analyze would have us forbid beyond that; all else that it knows is forbidden."""
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_nothing_else_is_left(service: str) -> None:
+    """Of all that systemd-analyze asks for, a unit leaves open only what it needs."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    told = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--json=short", SYSTEMD / service],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    # null: of no matter here, such as capabilities for a user that has none.
+    assert {one["json_field"] for one in json.loads(told) if one["set"] is False} == LEFT
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -108,6 +138,15 @@ def test_times_fit(daemon: str) -> None:
     assert watchdog >= 3 * defaults.database.statementtimeout
     assert watchdog > 2.5 * LONGEST_REQUEST
     assert seconds(setting(unit, "TimeoutStopSec")) > defaults.daemon.stoptime
+
+
+@pytest.mark.parametrize("daemon", DAEMONS)
+def test_tried_for_ever(daemon: str) -> None:
+    """A daemon that fails is started anew, however often, but for what does not mend itself."""
+    unit = f"{daemon}.service"
+    assert setting(unit, "Restart") == "on-failure"
+    assert setting(unit, "StartLimitIntervalSec") == "0"
+    assert setting(unit, "RestartPreventExitStatus") == f"{EX_USAGE} {EX_CONFIG}"
 
 
 @pytest.mark.parametrize("daemon", DAEMONS)

@@ -41,16 +41,17 @@ def test_probes_and_metrics(running: Installation) -> None:
     box.run("systemctl start sales-order-probe.service")
     assert 'sales_orders_probe_verdict{probe="ahead",about="LONDON"} 0' in read(running, METRICS)
     assert 'about="own signing"} 0' in read(running, METRICS)
-    now = box.now()
-    try:
-        box.write(PROPERTIES, good + "sales.order.probe.keys.warning = 3000d\n")
-        box.run("systemctl start sales-order-probe.service")
-        line = box.wait_for_line("EVENT=PROBE_WARNING", "ABOUT=own signing", after=now)
-    finally:
-        box.write(PROPERTIES, good)
-    assert line["PROBE"] == "keys"
-    assert line["_SYSTEMD_UNIT"] == "sales-order-probe.service"
-    assert box.property("sales-order-probe.service", "Result") == "success"
+    for verdict, limit in (("WARNING", "warning"), ("SEVERE", "severe")):
+        now = box.now()
+        try:
+            box.write(PROPERTIES, good + f"sales.order.probe.keys.{limit} = 3000d\n")
+            box.run("systemctl start sales-order-probe.service")
+            line = box.wait_for_line(f"EVENT=PROBE_{verdict}", "ABOUT=own signing", after=now)
+        finally:
+            box.write(PROPERTIES, good)
+        assert line["PROBE"] == "keys"
+        assert line["_SYSTEMD_UNIT"] == "sales-order-probe.service"
+        assert box.property("sales-order-probe.service", "Result") == "success"
 
 
 def read(installation: Installation, path: str) -> str:
