@@ -301,6 +301,15 @@ class Event(Enum):
         "One record of a dispatch batch had no effect.",
         "Settle the reason with the partner, then `cmp-orders batch reprocess`.",
     )
+    EXCESS_DISPATCHED = (
+        "warning",
+        ("sequence", "line", "units"),
+        (
+            "A warehouse dispatched more of a line than was asked, within what it is allowed; the "
+            "excess is recorded and not billed."
+        ),
+        "A person decides, with the warehouse, whether the goods come back.",
+    )
     LINE_CLOSED_DISPATCHED = (
         "error",
         ("sequence", "reason"),

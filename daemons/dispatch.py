@@ -17,6 +17,9 @@ DESCRIPTION
     refused and no more. A dispatch that was applied before, by the warehouse's dispatchId and its
     content, has no effect.
 
+    A warehouse may be allowed to dispatch some percent more than a line asks for: the excess is
+    recorded and reported, and not billed.
+
     Where the file was acknowledged to its partner, a second acknowledgement names the records that
     were refused. Orders that a warehouse leaves unanswered, or on back-order, for longer than
     sales.order.overdue allows are told.
@@ -143,6 +146,7 @@ class Dispatch:
             else:
                 batches.move(conn, batch.id, BATCHED)
             acknowledgements.insert_processed(conn, batch.id)
+        self._tell_excess(job)
         for sequence, order, reason, status in refused:
             # Only where goods have moved a person has to decide.
             closed = reason == Reason.LINE_CLOSED and status.endswith("DISPATCHED")
@@ -164,6 +168,13 @@ class Dispatch:
             milliseconds=log.milliseconds(started),
         )
 
+    @staticmethod
+    def _tell_excess(job: _Job) -> None:
+        for sequence, order, line, units in job.excess:
+            log.emit(
+                Event.EXCESS_DISPATCHED, sequence=sequence, order_id=order, line=line, units=units
+            )
+
 
 class _Job:
     """One batch inside its transaction: judged, applied, and judged again without what failed."""
@@ -175,6 +186,8 @@ class _Job:
         self._conflicts: list[tuple[int, str, bool]] = []
         self.repeated = 0
         self.charges = 0
+        self.excess: list[tuple[int, int | None, int | None, int]] = []
+        """(sequence, order, line, units) that were dispatched beyond what was asked."""
 
     def run(self) -> Counter[str]:
         """Apply every record that can be; how many orders were settled, by status."""
@@ -216,6 +229,7 @@ class _Job:
                 raise psycopg.Rollback(attempt) from error
             else:
                 self.repeated = len(verdicts.repeated)
+                self.excess = _beyond(records, verdicts) if verdicts.excess else []
                 return settled
         return None
 
@@ -226,6 +240,8 @@ class _Job:
             dispatches.record_repeats(self._conn, self._batch.id, verdicts.repeated)
         if verdicts.implied:
             dispatches.insert_implied(self._conn, self._batch.id, verdicts.implied)
+        if verdicts.excess:
+            dispatches.record_excess(self._conn, self._batch.id, verdicts.excess)
 
     def _effects(self, of: Range) -> Counter[str]:
         conn = self._conn
@@ -263,6 +279,19 @@ class _Job:
 
     def _range(self, sequences: Sequence[int]) -> Range:
         return Range(self._batch.id, self._batch.warehouse_id, sequences[0], sequences[-1])
+
+
+def _beyond(
+    records: Sequence[Record], verdicts: Verdicts
+) -> list[tuple[int, int | None, int | None, int]]:
+    """What was dispatched beyond what was asked, with its order and line."""
+    by_sequence = {one.sequence: one for one in records}
+    found = []
+    for sequence, line_no, units in verdicts.excess:
+        record = by_sequence[sequence]
+        (line,) = (one.line_id for one in record.claims if one.line_no == line_no)
+        found.append((sequence, record.order_id, line, units))
+    return found
 
 
 def lateness(properties: Properties) -> Overdue:
