@@ -9,7 +9,7 @@ import psycopg
 
 from console.exits import Refusal
 from console.show import printable
-from core.db import orders
+from core.db import orders, stock
 from core.db.orders import Standing
 from core.domain.order import LEGAL_MOVES, OrderStatus
 
@@ -66,6 +66,7 @@ def cancel(conn: psycopg.Connection, name: str, reason: str) -> str:
         if (OrderStatus(order.status), OrderStatus.CANCELLED) not in LEGAL_MOVES:
             raise Refusal(f"order {order.id} is {_shown(order)} and cannot be cancelled any more")
         orders.cancel_lines(conn, order.id)
+        stock.release_excess(conn, [order.id])
         orders.unqueue(conn, order.id)
         status = orders.settled_as(conn, order.id) if order.status == _AWAITING else "CANCELLED"
         orders.move(conn, order.id, status, reason)

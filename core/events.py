@@ -316,6 +316,12 @@ class Event(Enum):
         "A warehouse says that it dispatched a line that was settled: goods have moved unasked.",
         "A person decides, with the warehouse, whether the goods come back.",
     )
+    STOCK_UNRECORDED = (
+        "warning",
+        ("products", "units"),
+        "More was dispatched than the warehouse had on record beside what is reserved for others.",
+        "The table stock says of which products, as unrecorded; count them and correct on_hand.",
+    )
     # Trees and database.
     WORK_TREE_CHANGED = (
         "error",

@@ -9,8 +9,9 @@ DESCRIPTION
     Runs the Sales Order Dispatch job over each loaded dispatch batch. Every record is judged
     first, in file order; then all good ones take effect together: counters of request lines and
     items, serial numbers and other attributes of each unit, one charge a dispatched line of a
-    billable product, and the settlement of orders that have nothing open any more. An order with
-    a rejected line ends in Error, else one with anything dispatched is Complete, else Cancelled.
+    billable product, the stock where it is kept, and the settlement of orders that have nothing
+    open any more. An order with a rejected line ends in Error, else one with anything dispatched
+    is Complete, else Cancelled.
 
     A record that cannot be applied is refused with a stable reason and changes nothing; the batch
     then ends at stage Batch, Error, the rest applied. cmp-orders batch reprocess applies what was
@@ -64,7 +65,16 @@ import psycopg
 
 from core import access, log
 from core.daemon import Daemon, Duty, command
-from core.db import acknowledgements, applying, batches, connect, dispatches, migrate, overdue
+from core.db import (
+    acknowledgements,
+    applying,
+    batches,
+    connect,
+    dispatches,
+    migrate,
+    overdue,
+    stock,
+)
 from core.db.applying import Range
 from core.db.connect import Turn
 from core.domain import dispatch as domain
@@ -156,6 +166,8 @@ class Dispatch:
                 order_id=order,
                 reason=reason,
             )
+        if job.unrecorded.units:
+            log.emit(Event.STOCK_UNRECORDED, **job.unrecorded._asdict())
         log.emit(
             Event.DISPATCH_APPLIED,
             records=batch.record_count,
@@ -188,6 +200,7 @@ class _Job:
         self.charges = 0
         self.excess: list[tuple[int, int | None, int | None, int]] = []
         """(sequence, order, line, units) that were dispatched beyond what was asked."""
+        self.unrecorded = stock.Unrecorded()
 
     def run(self) -> Counter[str]:
         """Apply every record that can be; how many orders were settled, by status."""
@@ -248,6 +261,8 @@ class _Job:
         if applying.insert_dispatches(conn, of) == 0:
             return Counter()
         self.charges = applying.apply_lines(conn, of)
+        if stock.is_managed(conn, of.warehouse):
+            self.unrecorded = stock.take(conn, of)
         settled = applying.settle(conn, of)
         applying.record_applied(conn, of)
         return Counter(settled)
