@@ -9,7 +9,7 @@ import psycopg
 
 from console.exits import Refusal
 from console.show import printable
-from core.db import cancellations, orders
+from core.db import cancellations, orders, stock
 from core.db.orders import Standing
 from core.domain.order import LEGAL_MOVES, OrderStatus
 
@@ -67,6 +67,7 @@ def cancel(conn: psycopg.Connection, name: str, reason: str) -> str:
         if order.sealed_files:
             return _ask(conn, order, reason)
         orders.cancel_lines(conn, order.id)
+        stock.release_excess(conn, [order.id])
         orders.unqueue(conn, order.id)
         status = orders.settled_as(conn, order.id) if order.status == _AWAITING else "CANCELLED"
         orders.move(conn, order.id, status, reason)
@@ -86,6 +87,7 @@ def _ask(conn: psycopg.Connection, order: Standing, reason: str) -> str:
             "answered yet: cmp-orders order show"
         )
     orders.cancel_lines(conn, order.id)
+    stock.release_excess(conn, [order.id])
     orders.unqueue(conn, order.id)
     cancellations.ask(conn, order.id, to_ask, reason)
     rest = "; what no warehouse has been asked for is cancelled" if order.unsealed_lines else ""

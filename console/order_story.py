@@ -146,6 +146,8 @@ def _line(row: Row) -> Sequence[object]:
         remark = "back-ordered"
     elif left:
         remark = f"{left} open"
+    if row["excess"]:
+        remark = f"{row['excess']} more than asked"
     names = ("warehouse", "quantity", "dispatched", "cancelled", "rejected")
     items = row["merged_items"] if row["item_no"] is None else row["item_no"]
     return [row["id"], items, *(row[name] for name in names), remark]

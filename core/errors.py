@@ -116,7 +116,13 @@ class Reason(StrEnum):
         "ALREADY_SUBMITTED",
         "The reference was submitted before, with other content.",
     )
+    OUT_OF_STOCK = (
+        "OUT_OF_STOCK",
+        "The warehouses do not have what the order asks for; it stays New.",
+    )
     NOT_CSV = "NOT_CSV", "The file is not CSV with the columns that are known."
+    # A count of the stock.
+    BELOW_RESERVED = "BELOW_RESERVED", "Less would be on hand than is reserved for orders."
     # The outcome of an order.
     REJECTED = "REJECTED", "The warehouse rejected a line."
     FRAUD_REJECTED = "FRAUD_REJECTED", "The fraud check at the warehouse rejected the order."

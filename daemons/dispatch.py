@@ -9,14 +9,18 @@ DESCRIPTION
     Runs the Sales Order Dispatch job over each loaded dispatch batch. Every record is judged
     first, in file order; then all good ones take effect together: counters of request lines and
     items, serial numbers and other attributes of each unit, one charge a dispatched line of a
-    billable product, and the settlement of orders that have nothing open any more. An order with
-    a rejected line ends in Error, else one with anything dispatched is Complete, else Cancelled.
+    billable product, the stock where it is kept, and the settlement of orders that have nothing
+    open any more. An order with a rejected line ends in Error, else one with anything dispatched
+    is Complete, else Cancelled.
 
     A record that cannot be applied is refused with a stable reason and changes nothing; the batch
     then ends at stage Batch, Error, the rest applied. cmp-orders batch reprocess applies what was
     refused and no more. A dispatch that was applied before, by the warehouse's dispatchId and its
     content, has no effect. A cancellation that was asked of the warehouse ends with its answer,
     or with nothing of the order being open there any more.
+
+    A warehouse may be allowed to dispatch some percent more than a line asks for: the excess is
+    recorded and reported, and not billed.
 
     Where the file was acknowledged to its partner, a second acknowledgement names the records that
     were refused. Orders that a warehouse leaves unanswered, or on back-order, for longer than
@@ -71,6 +75,7 @@ from core.db import (
     dispatches,
     migrate,
     overdue,
+    stock,
 )
 from core.db.applying import Range
 from core.db.connect import Turn
@@ -154,6 +159,7 @@ class Dispatch:
             else:
                 batches.move(conn, batch.id, BATCHED)
             acknowledgements.insert_processed(conn, batch.id)
+        self._tell_excess(job)
         for sequence, order, reason, status in refused:
             # Only where goods have moved a person has to decide.
             closed = reason == Reason.LINE_CLOSED and status.endswith("DISPATCHED")
@@ -165,6 +171,8 @@ class Dispatch:
             )
         for order, answer in job.answered:
             log.emit(Event.CANCELLATION_ANSWERED, order_id=order, status=answer)
+        if job.unrecorded.units:
+            log.emit(Event.STOCK_UNRECORDED, **job.unrecorded._asdict())
         log.emit(
             Event.DISPATCH_APPLIED,
             records=batch.record_count,
@@ -176,6 +184,13 @@ class Dispatch:
             cancelled=settled["CANCELLED"],
             milliseconds=log.milliseconds(started),
         )
+
+    @staticmethod
+    def _tell_excess(job: _Job) -> None:
+        for sequence, order, line, units in job.excess:
+            log.emit(
+                Event.EXCESS_DISPATCHED, sequence=sequence, order_id=order, line=line, units=units
+            )
 
 
 class _Job:
@@ -189,6 +204,9 @@ class _Job:
         self.repeated = 0
         self.charges = 0
         self.answered: list[Answered] = []
+        self.excess: list[tuple[int, int | None, int | None, int]] = []
+        """(sequence, order, line, units) that were dispatched beyond what was asked."""
+        self.unrecorded = stock.Unrecorded()
 
     def run(self) -> Counter[str]:
         """Apply every record that can be; how many orders were settled, by status."""
@@ -232,6 +250,7 @@ class _Job:
                 raise psycopg.Rollback(attempt) from error
             else:
                 self.repeated = len(verdicts.repeated)
+                self.excess = _beyond(records, verdicts) if verdicts.excess else []
                 return settled
         return None
 
@@ -242,6 +261,8 @@ class _Job:
             dispatches.record_repeats(self._conn, self._batch.id, verdicts.repeated)
         if verdicts.implied:
             dispatches.insert_implied(self._conn, self._batch.id, verdicts.implied)
+        if verdicts.excess:
+            dispatches.record_excess(self._conn, self._batch.id, verdicts.excess)
 
     def _effects(self, of: Range) -> Counter[str]:
         conn = self._conn
@@ -249,6 +270,8 @@ class _Job:
             return Counter()
         self.charges = applying.apply_lines(conn, of)
         self.answered = cancellations.answer(conn, of)
+        if stock.is_managed(conn, of.warehouse):
+            self.unrecorded = stock.take(conn, of)
         settled = applying.settle(conn, of)
         applying.record_applied(conn, of)
         return Counter(settled)
@@ -280,6 +303,19 @@ class _Job:
 
     def _range(self, sequences: Sequence[int]) -> Range:
         return Range(self._batch.id, self._batch.warehouse_id, sequences[0], sequences[-1])
+
+
+def _beyond(
+    records: Sequence[Record], verdicts: Verdicts
+) -> list[tuple[int, int | None, int | None, int]]:
+    """What was dispatched beyond what was asked, with its order and line."""
+    by_sequence = {one.sequence: one for one in records}
+    found = []
+    for sequence, line_no, units in verdicts.excess:
+        record = by_sequence[sequence]
+        (line,) = (one.line_id for one in record.claims if one.line_no == line_no)
+        found.append((sequence, record.order_id, line, units))
+    return found
 
 
 def lateness(properties: Properties) -> Overdue:

@@ -64,6 +64,7 @@ def apply_lines(conn: psycopg.Connection, of: Range) -> int:
 
     Counts on request lines and on the items behind them, records the numbers of each dispatched
     unit, and bills each dispatched line of a billable product: quantity times price as ordered.
+    What was dispatched beyond what was asked is noted on its line, and neither counted nor billed.
     What happened to a merged line goes to its items in the order of their numbers: dispatched units
     to the first that still have some open, then cancelled ones, then rejected ones; each quantity
     is an interval on the running sum of what the shares have open.
@@ -77,9 +78,10 @@ def apply_lines(conn: psycopg.Connection, of: Range) -> int:
     row = conn.execute(
         f"""
         with good as materialized (
-            select l.line_id, l.status, l.quantity, l.unit_count, l.serial_numbers, l.imeis,
-                   l.iccids, l.extras, d.dispatch_id, r.order_id, r.item_no, r.warehouse_id,
-                   r.product_code, r.unit_price, r.billable, o.account_id, o.currency
+            select l.line_id, l.status, l.quantity - l.excess as quantity, l.excess, l.unit_count,
+                   l.serial_numbers, l.imeis, l.iccids, l.extras, d.dispatch_id, r.order_id,
+                   r.item_no, r.warehouse_id, r.product_code, r.unit_price, r.billable,
+                   o.account_id, o.currency
               from dispatch_detail d
              -- The offsets keep these looks by key, whatever the statistics say.
              cross join lateral (select * from sales_order where id = d.order_id offset 0) o
@@ -93,8 +95,10 @@ def apply_lines(conn: psycopg.Connection, of: Range) -> int:
                set dispatched = r.dispatched + e.dispatched,
                    cancelled = r.cancelled + e.cancelled,
                    rejected = r.rejected + e.rejected,
+                   excess = r.excess + e.excess,
                    back_ordered_at = case when e.waiting then now() else r.back_ordered_at end
-              from (select line_id, {_EFFECT}, bool_or(status = 'BACK_ORDERED') as waiting
+              from (select line_id, {_EFFECT}, sum(excess) as excess,
+                           bool_or(status = 'BACK_ORDERED') as waiting
                       from good group by line_id {_LOOKED_UP}) e
              where r.id = e.line_id
         ), share as (

@@ -140,7 +140,8 @@ def known(conn: psycopg.Connection) -> list[Known]:
             select distinct coalesce(a.line, b.line) as line
               from (select i.* from item_intake i where i.line in (select line from other)) a
               full join (select t.line, i.item_no, i.product_code, i.quantity, i.unit_price,
-                                i.warehouse_id
+                                -- What the check of stock has chosen, the seller has not said.
+                                case when not i.allotted then i.warehouse_id end as warehouse_id
                            from other t join order_item i on i.order_id = t.id) b
                 on b.line = a.line and b.item_no = a.item_no
              where (a.product_code, a.quantity, a.unit_price, a.warehouse_id)

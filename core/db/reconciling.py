@@ -264,7 +264,8 @@ def line_counters(conn: psycopg.Connection, among: list[int] | None) -> list[Fou
         """
         with effect as (
             select l.line_id,
-                   sum(l.quantity) filter (where l.status = 'DISPATCHED') as dispatched,
+                   sum(l.quantity - l.excess) filter (where l.status = 'DISPATCHED') as dispatched,
+                   sum(l.excess) filter (where l.status = 'DISPATCHED') as excess,
                    sum(l.quantity) filter (where l.status = 'CANCELLED') as cancelled,
                    sum(l.quantity) filter (where l.status = 'REJECTED') as rejected
               from dispatch x
@@ -273,15 +274,17 @@ def line_counters(conn: psycopg.Connection, among: list[int] | None) -> list[Fou
              group by l.line_id
         )
         select r.order_id, r.warehouse_id,
-               format('line %%s has dispatched %%s, cancelled %%s, rejected %%s; the records say '
-                      '%%s, %%s, %%s', r.id, r.dispatched, r.cancelled, r.rejected,
-                      coalesce(e.dispatched, 0), coalesce(e.cancelled, 0), coalesce(e.rejected, 0))
+               format('line %%s has dispatched %%s, cancelled %%s, rejected %%s, excess %%s; the '
+                      'records say %%s, %%s, %%s, %%s', r.id, r.dispatched, r.cancelled, r.rejected,
+                      r.excess, coalesce(e.dispatched, 0), coalesce(e.cancelled, 0),
+                      coalesce(e.rejected, 0), coalesce(e.excess, 0))
           from request_line r
           join sales_order o on o.id = r.order_id
           left join effect e on e.line_id = r.id
          where (%(among)s::bigint[] is null or r.order_id = any(%(among)s))
            and (r.dispatched <> coalesce(e.dispatched, 0)
                 or r.rejected <> coalesce(e.rejected, 0)
+                or r.excess <> coalesce(e.excess, 0)
                 or r.cancelled < coalesce(e.cancelled, 0))
         """,
         among,
@@ -329,13 +332,13 @@ def unit_count(conn: psycopg.Connection, among: list[int] | None) -> list[Found]
         )
         select l.order_id, l.warehouse_id,
                format('line %%s has %%s units for %%s dispatched', l.id, coalesce(c.units, 0),
-                      l.dispatched)
+                      l.dispatched + l.excess)
           from request_line l
           join sales_order o on o.id = l.order_id
           left join counted c on c.line_id = l.id
          where (%(among)s::bigint[] is null or l.order_id = any(%(among)s))
-           and (coalesce(c.units, 0) > l.dispatched
-                or (l.serialised and coalesce(c.units, 0) < l.dispatched))
+           and (coalesce(c.units, 0) > l.dispatched + l.excess
+                or (l.serialised and coalesce(c.units, 0) < l.dispatched + l.excess))
         """,
         among,
     )
@@ -396,7 +399,8 @@ def charges_wrong(conn: psycopg.Connection, among: list[int] | None) -> list[Fou
         )
         select b.order_id, b.warehouse_id,
                format('line %%s, dispatch %%s: charged %%s %%s for %%s; dispatched %%s at %%s',
-                      b.line_id, b.dispatch_id, b.amount, b.currency, b.quantity, l.quantity,
+                      b.line_id, b.dispatch_id, b.amount, b.currency, b.quantity,
+                      l.quantity - l.excess,
                       r.unit_price)
           from billed b
           join dispatch x on x.warehouse_id = b.warehouse_id and x.dispatch_id = b.dispatch_id
@@ -404,7 +408,8 @@ def charges_wrong(conn: psycopg.Connection, among: list[int] | None) -> list[Fou
                               and l.line_id = b.line_id and l.status = 'DISPATCHED'
           join request_line r on r.id = b.line_id
           join sales_order o on o.id = r.order_id
-         where b.quantity <> l.quantity or b.amount <> l.quantity * r.unit_price
+         where b.quantity <> l.quantity - l.excess
+            or b.amount <> (l.quantity - l.excess) * r.unit_price
             or b.order_id <> r.order_id or b.account_id <> o.account_id
             or b.currency <> o.currency
         """,

@@ -29,7 +29,8 @@ PARTS = {
                    array(select s.item_no from request_line_share s
                           where s.line_id = l.id order by s.item_no) end as merged_items,
                l.product_code, l.quantity, l.unit_price, l.serialised,
-               l.dispatched, l.cancelled, l.rejected, l.back_ordered_at, l.superseded
+               l.dispatched, l.cancelled, l.rejected, l.excess, l.back_ordered_at,
+               l.superseded
           from request_line l where l.order_id = %(order)s order by l.id
     """,
     "holds": """
@@ -73,7 +74,8 @@ PARTS = {
          where d.order_id = %(order)s order by d.batch_id, d.sequence
     """,
     "dispatched_lines": """
-        select g.batch_id as batch, g.sequence, g.line_id, g.status, g.quantity, g.reason
+        select g.batch_id as batch, g.sequence, g.line_id, g.status, g.quantity, g.excess,
+               g.reason
           from dispatch_detail d
           join dispatch_line g on g.batch_id = d.batch_id and g.sequence = d.sequence
          where d.order_id = %(order)s order by g.batch_id, g.sequence, g.line_no

@@ -56,6 +56,17 @@ class Line(NamedTuple):
     sealed: bool
     serialised: bool
     attributes: frozenset[str]
+    allowance: int = 0
+    """Units that the warehouse may dispatch beyond what is open."""
+
+
+class Taken(NamedTuple):
+    """What a good record takes of the lines."""
+
+    uses: dict[int, int]
+    """Units by line, of those that are open."""
+    implied: list[tuple[int, int, int, str, int]]
+    excess: list[tuple[int, int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,11 @@ class Verdicts:
     """Sequences that were applied before, by dispatchId and content."""
     implied: list[tuple[int, int, int, str, int]] = field(default_factory=list)
     """(sequence, line number from 0 down, line id, status, quantity) that whole orders imply."""
+    excess: list[tuple[int, int, int]] = field(default_factory=list)
+    """(sequence, line number, units): beyond what the line had open, within the warehouse's policy.
+
+    They are out there, but they are neither counted as what was asked nor billed.
+    """
 
 
 class _Refused(Exception):
@@ -128,7 +144,7 @@ def judge(
                 _check_refusal(record, to_cancel)
                 known[record.dispatch_id] = record.content
                 continue
-            uses, implied = _uses(record, mine, by_id, left, warehouse)
+            takes = _uses(record, mine, by_id, left, warehouse)
             carried = numbers.get(record.sequence, ())
             if carried:
                 _check_numbers(carried, holders)
@@ -137,9 +153,10 @@ def judge(
             continue
         known[record.dispatch_id] = record.content
         holders.update(what for what, _ in carried)
-        for line_id, quantity in uses.items():
+        for line_id, quantity in takes.uses.items():
             left[line_id] -= quantity
-        verdicts.implied.extend(implied)
+        verdicts.implied.extend(takes.implied)
+        verdicts.excess.extend(takes.excess)
     return verdicts
 
 
@@ -193,7 +210,7 @@ def _uses(
     by_id: Mapping[int, Line],
     left: Mapping[int, int],
     warehouse: str,
-) -> tuple[dict[int, int], list[tuple[int, int, int, str, int]]]:
+) -> Taken:
     """What the record takes of each line, with the lines that a whole-order status implies."""
     if not record.claims:
         return _whole_order(record, mine, left)
@@ -223,20 +240,36 @@ def _uses(
             uses[line.line_id] = uses.get(line.line_id, 0) + claim.quantity
         if claim.status == "DISPATCHED":
             _check_units(claim, line)
+    excess: list[tuple[int, int, int]] = []
     for line_id, quantity in asked.items():
         if quantity > left[line_id]:
-            raise _Refused(
-                Reason.OVER_DISPATCHED,
-                f"line {line_id} has {left[line_id]} open, the record answers for {quantity}",
-            )
-    return uses, []
+            excess.append(_excess(record, by_id[line_id], quantity, left[line_id]))
+            uses[line_id] = left[line_id]
+    return Taken(uses, [], excess)
+
+
+def _excess(record: Record, line: Line, asked: int, left: int) -> tuple[int, int, int]:
+    """What a record dispatches beyond what is open, where the warehouse's policy bears it.
+
+    It has to close the line by dispatching alone: what is rejected, cancelled or back-ordered is
+    part of what was asked.
+    """
+    claims = [claim for claim in record.claims if claim.line_id == line.line_id]
+    beyond = asked - left
+    if beyond > line.allowance or any(claim.status != "DISPATCHED" for claim in claims):
+        more = f", {line.allowance} more may be dispatched" if line.allowance else ""
+        raise _Refused(
+            Reason.OVER_DISPATCHED,
+            f"line {line.line_id} has {left} open{more}; the record answers for {asked}",
+        )
+    return record.sequence, claims[0].line_no, beyond
 
 
 def _whole_order(
     record: Record,
     mine: Sequence[Line],
     left: Mapping[int, int],
-) -> tuple[dict[int, int], list[tuple[int, int, int, str, int]]]:
+) -> Taken:
     status = WHOLE_ORDER[record.status]
     still = [line for line in mine if left[line.line_id] > 0]
     if not still:
@@ -247,7 +280,7 @@ def _whole_order(
         (record.sequence, -number, line.line_id, status, left[line.line_id])
         for number, line in enumerate(still)
     ]
-    return {line_id: quantity for _, _, line_id, _, quantity in implied}, implied
+    return Taken({line_id: quantity for _, _, line_id, _, quantity in implied}, implied, [])
 
 
 def _line(claim: Claim, record: Record, by_id: Mapping[int, Line], warehouse: str) -> Line:

@@ -80,6 +80,27 @@ def test_cancel_after_the_seal_asks(console: Console) -> None:
     assert (console.status(order), _counters(console)) == ("AWAITING_DISPATCH", before)
 
 
+def test_cancelling_a_part_frees_its_stock(console: Console) -> None:
+    """Of an order that stays in Error, what was cancelled is reserved no more; what the warehouse
+    rejected still is.
+    """
+    order = console.order(("CASE", 1, "1"), ("SIM", 3, "1"))
+    for warehouse, product, quantity in (("LONDON", "CASE", 1), ("LEEDS", "SIM", 3)):
+        console.stock(warehouse, product, 5)
+        console.owner.execute(
+            "insert into reservation values (%s, %s, %s, %s)", (order, warehouse, product, quantity)
+        )
+    console.generate()
+    console.batch()
+    console.seal(console.value("select id from batch where warehouse_id = 'LONDON'"))
+    rejected = record(order, "D1", line(console.lines(order)[0], 1, "REJECTED"), status="REJECTED")
+    assert console.answer("LONDON", rejected) == [None]
+    assert console.call("order", "cancel", order, "--reason", "x").code == 0
+    assert console.status(order) == "ERROR"
+    assert console.reserved(order) == {("LONDON", "CASE"): 1}
+    assert console.stock_of("LEEDS", "SIM") == (5, 0, 0)
+
+
 def test_ended_orders_are_not_cancelled(console: Console) -> None:
     """A Complete or Cancelled order is neither cancelled nor held."""
     order = console.order(("CASE", 1, "1"), submit=False)

@@ -17,7 +17,7 @@ TABLES = (
     "request_line", "request_line_share", "request_queue", "batch", "batch_history",
     "request_detail", "outbound_file", "inbound_file", "dispatch_detail", "dispatch_line",
     "dispatch", "dispatched_unit", "charge", "acknowledgement", "sequence_gap", "sequence_repeat",
-    "overdue", "schema_migration",
+    "overdue", "stock", "reservation", "schema_migration",
 )  # fmt: skip
 
 ALLOWED: dict[str, dict[str, set[str]]] = {
@@ -55,17 +55,19 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     "dispatch": {
         "insert": {"dispatch_line", "dispatch", "dispatched_unit", "charge", "acknowledgement",
                    "overdue"},
-        "delete": {"dispatch_line"},
+        "delete": {"dispatch_line", "reservation"},
         "update": {"sales_order.status", "sales_order.status_reason", "sales_order.status_at",
                    "order_item.open_quantity", "order_item.dispatched_quantity",
                    "order_item.cancelled_quantity", "request_line.dispatched",
                    "request_line.cancelled", "request_line.rejected",
-                   "request_line.back_ordered_at", "request_line_share.dispatched",
+                   "request_line.back_ordered_at", "request_line.excess",
+                   "dispatch_line.excess", "request_line_share.dispatched",
                    "request_line_share.cancelled", "request_line_share.rejected",
                    "batch.stage", "batch.stage_status", "batch.stage_at", "batch.attempts",
                    "batch.reason", "batch.sentence", "dispatch_detail.order_id",
                    "dispatch_detail.reason", "dispatch_detail.sentence",
-                   "dispatch_detail.applied_at", "overdue.told_at", "overdue.times"},
+                   "dispatch_detail.applied_at", "overdue.told_at", "overdue.times",
+                   "stock.on_hand", "stock.unrecorded", "reservation.quantity"},
     },
     "retention": {
         "insert": set(),
@@ -81,18 +83,19 @@ PERSONAL = {"sales_order", "order_item"}
 UNREADABLE = {
     "request_extract": {"inbound_file", "dispatch", "dispatch_detail", "dispatch_line",
                         "dispatched_unit", "charge", "order_history", "batch_history",
-                        "outbound_file", "acknowledgement", "sequence_gap", "overdue"},
+                        "outbound_file", "acknowledgement", "sequence_gap", "overdue", "stock",
+                        "reservation"},
     "extract_to_generic": {"inbound_file", "dispatch", "dispatch_detail", "dispatch_line",
                            "dispatched_unit", "charge", "order_history", "batch_history",
-                           "sequence_gap"},
+                           "sequence_gap", "stock", "reservation"},
     "load_from_generic": {"sales_order", "order_item", "order_hold", "request_line",
                           "request_queue", "request_detail", "outbound_file", "dispatch",
                           "dispatched_unit", "charge", "order_history", "batch_history",
-                          "acknowledgement", "overdue"},
+                          "acknowledgement", "overdue", "stock", "reservation"},
     "dispatch": {"inbound_file", "order_hold", "request_queue", "order_history",
                  "batch_history", "sequence_gap", "sequence_repeat"},
     "retention": {"inbound_file", "dispatch", "product", "acknowledgement", "overdue",
-                  "sequence_gap", "sequence_repeat"},
+                  "sequence_gap", "sequence_repeat", "stock"},
     "console": set(),
 }  # fmt: skip
 
