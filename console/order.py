@@ -179,3 +179,55 @@ def regenerate(session: Session, name: str) -> None:
 
     with session.connection() as conn:
         show.note(order_moves.regenerate(conn, name))
+
+
+@order.command(
+    "return",
+    epilog=example(
+        "cmp-orders order return 417 --unit 490154203237518 --reason 'changed their mind'",
+        "cmp-orders order return WEB-417 --product CASE --quantity 2 --damaged --reason broken",
+    ),
+)
+@click.argument("name", metavar="ID|REFERENCE")
+@click.option(
+    "--unit",
+    "numbers",
+    multiple=True,
+    metavar="NUMBER",
+    help="A unit that came back, by its serial number, IMEI or ICCID; may be given again.",
+)
+@click.option("--product", help="The product that came back, where its units have no numbers.")
+@click.option("--quantity", type=click.IntRange(1), help="With --product: how many units.")
+@click.option("--damaged", is_flag=True, help="They cannot be sold again: no stock has them.")
+@click.option("--reason", required=True, help="Kept with the return.")
+@pass_session
+def return_(  # the options of the verb
+    session: Session,
+    name: str,
+    numbers: tuple[str, ...],
+    product: str | None,
+    quantity: int | None,
+    damaged: bool,
+    reason: str,
+) -> None:
+    """Enter goods that came back, where no file of the warehouse tells of them.
+
+    Dispatch takes it in like a warehouse's record: the units' numbers are free to go out again,
+    what can be sold is back in stock, and what was billed is credited. The order stays where it is.
+    """
+    if bool(numbers) == bool(product) or (product is None) != (quantity is None):
+        raise click.UsageError("say --unit, or --product and --quantity")
+    from console import returning, show  # noqa: PLC0415
+
+    with session.connection() as conn:
+        show.note(
+            returning.enter(
+                conn,
+                name,
+                numbers=numbers,
+                product=product,
+                quantity=quantity or 0,
+                damaged=damaged,
+                reason=reason,
+            )
+        )

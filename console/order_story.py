@@ -148,6 +148,8 @@ def _line(row: Row) -> Sequence[object]:
         remark = f"{left} open"
     if row["excess"]:
         remark = f"{row['excess']} more than asked"
+    if back := row["returned"] + row["excess_returned"]:
+        remark = f"{back} came back"
     names = ("warehouse", "quantity", "dispatched", "cancelled", "rejected")
     items = row["merged_items"] if row["item_no"] is None else row["item_no"]
     return [row["id"], items, *(row[name] for name in names), remark]
@@ -202,7 +204,7 @@ def _dispatch(row: Row) -> Sequence[object]:
     applied = f"applied {show.moment(row['applied_at'])}" if row["applied_at"] else row["reason"]
     return [
         row["batch"],
-        row["file"],
+        row["file"] or (row["entered_by"] and f"entered by {row['entered_by']}"),
         _below(f"{row['status']} {row['dispatch_id']}", sent, applied),
     ]
 
@@ -212,13 +214,13 @@ def _below(*lines: str | None) -> Text:
     return Text("\n".join(show.printable(line) for line in lines if line))
 
 
-_UNIT = (">line", ">unit", "serial number", "IMEI", "ICCID", "other")
+_UNIT = (">line", ">unit", "serial number", "IMEI", "ICCID", "other", "")
 
 
 def _unit(row: Row) -> Sequence[object]:
     other = ", ".join(f"{name} {value}" for name, value in (row["attributes"] or {}).items())
     names = ("line_id", "unit_no", "serial_number", "imei", "iccid")
-    return [*(row[name] for name in names), other]
+    return [*(row[name] for name in names), other, "" if row["active"] else "came back"]
 
 
 _CHARGE = (">line", "dispatch", "product", ">quantity", ">price", ">amount", "")

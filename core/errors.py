@@ -85,6 +85,11 @@ class Reason(StrEnum):
         "NOT_TO_CANCEL",
         "The warehouse refuses a cancellation of the order that it was not asked for.",
     )
+    OVER_RETURNED = "OVER_RETURNED", "More came back than is out of the line."
+    NOT_OUT = (
+        "NOT_OUT",
+        "A unit that came back is not out on the line, or is given twice in the file.",
+    )
     DISPATCH_ID_REUSED = "DISPATCH_ID_REUSED", "The dispatchId was used before for other content."
     SERIAL_ACTIVE = (
         "SERIAL_ACTIVE",

@@ -75,12 +75,14 @@ from core.db import (
     dispatches,
     migrate,
     overdue,
+    returns,
     stock,
 )
 from core.db.applying import Range
 from core.db.connect import Turn
 from core.domain import dispatch as domain
 from core.domain.batch import BATCHED, FAILED, LOADED, BatchType
+from core.domain.returns import RETURNED
 from core.errors import Defer, Reason
 from core.events import Event
 from core.overdue import Lateness, Overdue
@@ -201,6 +203,7 @@ class _Job:
         self._batch = batch
         self._refused: dict[int, tuple[Reason, str]] = {}
         self._conflicts: list[tuple[int, str, bool]] = []
+        self._returns = False
         self.repeated = 0
         self.charges = 0
         self.answered: list[Answered] = []
@@ -220,6 +223,7 @@ class _Job:
         lines = dispatches.lines(conn, sorted(orders))
         applied = dispatches.applied(conn, batch.id, batch.warehouse_id)
         to_cancel = cancellations.sent(conn, batch.id, batch.warehouse_id)
+        self._returns = any(one.status == RETURNED for one in records)
         dispatches.clear_verdicts(conn, batch.id)
         settled: Counter[str] | None = None
         while records and settled is None:
@@ -232,6 +236,7 @@ class _Job:
                 refused_already=self._refused,
                 conflicts=self._conflicts,
                 to_cancel=to_cancel,
+                out=returns.out(conn, batch.id) if self._returns else None,
             )
             settled = self._try(records, verdicts)
         return settled or Counter()
@@ -268,6 +273,8 @@ class _Job:
         conn = self._conn
         if applying.insert_dispatches(conn, of) == 0:
             return Counter()
+        if self._returns:
+            stock.put_back(conn, returns.take_back(conn, of))
         self.charges = applying.apply_lines(conn, of)
         self.answered = cancellations.answer(conn, of)
         if stock.is_managed(conn, of.warehouse):
@@ -313,6 +320,8 @@ def _beyond(
     found = []
     for sequence, line_no, units in verdicts.excess:
         record = by_sequence[sequence]
+        if record.status == RETURNED:
+            continue
         (line,) = (one.line_id for one in record.claims if one.line_no == line_no)
         found.append((sequence, record.order_id, line, units))
     return found

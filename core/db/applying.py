@@ -228,7 +228,7 @@ def settle(conn: psycopg.Connection, of: Range) -> dict[str, int]:
                     select order_id from dispatch_detail
                      where batch_id = %(batch)s and sequence between %(low)s and %(high)s
                        and applied_at is null and reason is null
-                       and status <> 'CANCEL_REFUSED')
+                       and status not in ('CANCEL_REFUSED', 'RETURNED'))
              group by r.order_id
             having bool_and(r.superseded or r.dispatched + r.cancelled + r.rejected = r.quantity)
         ), settled as (

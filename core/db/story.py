@@ -29,7 +29,8 @@ PARTS = {
                    array(select s.item_no from request_line_share s
                           where s.line_id = l.id order by s.item_no) end as merged_items,
                l.product_code, l.quantity, l.unit_price, l.serialised,
-               l.dispatched, l.cancelled, l.rejected, l.excess, l.back_ordered_at,
+               l.dispatched, l.cancelled, l.rejected, l.excess, l.returned,
+               l.excess_returned, l.back_ordered_at,
                l.superseded
           from request_line l where l.order_id = %(order)s order by l.id
     """,
@@ -63,7 +64,8 @@ PARTS = {
          where d.order_id = %(order)s order by b.id
     """,
     "dispatches": """
-        select d.batch_id as batch, b.warehouse_id as warehouse, d.sequence, d.dispatch_id,
+        select d.batch_id as batch, b.warehouse_id as warehouse, b.entered_by, d.sequence,
+               d.dispatch_id,
                d.status, d.dispatched_at, d.carrier, d.tracking, d.reason, d.sentence,
                d.errors, d.applied_at,
                f.id as file_id, f.partner_name as file, f.received_at
@@ -82,7 +84,7 @@ PARTS = {
     """,
     "units": """
         select u.line_id, u.dispatch_id, u.unit_no, u.product_code, u.serial_number, u.imei,
-               u.iccid, u.attributes, u.active
+               u.iccid, u.attributes, u.active, u.return_id
           from dispatched_unit u
          where u.line_id in (select id from request_line where order_id = %(order)s)
          order by u.line_id, u.dispatch_id, u.unit_no

@@ -11,12 +11,11 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from core.errors import Reason
+from core.domain.returns import RETURNED, STATUSES, Out
+from core.errors import Reason, Reject
 
 WHOLE_ORDER = {"REJECTED": "REJECTED", "FRAUD_REJECTED": "REJECTED", "CANCELLED": "CANCELLED"}
 """The record statuses that may stand without lines, and what they make of each open line."""
-
-
 CANCEL_REFUSED = "CANCEL_REFUSED"
 """The record status that says no to a cancellation; it changes nothing else."""
 
@@ -94,13 +93,6 @@ class Verdicts:
     """
 
 
-class _Refused(Exception):
-    def __init__(self, reason: Reason, sentence: str) -> None:
-        super().__init__(sentence)
-        self.reason = reason
-        self.sentence = sentence
-
-
 def judge(
     warehouse: str,
     records: Iterable[Record],
@@ -111,14 +103,16 @@ def judge(
     refused_already: Mapping[int, tuple[Reason, str]],
     conflicts: Iterable[tuple[int, str, bool]] = (),
     to_cancel: Container[int] = (),
+    out: Out | None = None,
 ) -> Verdicts:
-    """Judge each record in file order.
+    """Judge each record in file order, but returns first: what comes back may go out again.
 
     `orders` are the ids that exist; `lines` every request line of those orders, at any warehouse;
     `applied` the content digest of each dispatchId that this warehouse used before;
     `refused_already` the sequences that the database refused; `conflicts` are (sequence, kind and
     number, whether another customer has it) of the units' numbers that not everybody can have;
-    `to_cancel` are the orders that this warehouse has been asked to cancel.
+    `to_cancel` are the orders that this warehouse has been asked to cancel; `out` is what may come
+    back.
     """
     by_id = {line.line_id: line for line in lines}
     by_order: dict[int, list[Line]] = defaultdict(list)
@@ -131,7 +125,8 @@ def judge(
         numbers[sequence].append((what, taken))
     holders: set[str] = set()
     verdicts = Verdicts()
-    for record in records:
+    out = out or Out()
+    for record in sorted(records, key=lambda one: one.status != RETURNED):
         if (before := refused_already.get(record.sequence)) is not None:
             verdicts.refused.append(Refusal(record.sequence, *before))
             continue
@@ -144,11 +139,16 @@ def judge(
                 _check_refusal(record, to_cancel)
                 known[record.dispatch_id] = record.content
                 continue
+            if record.status == RETURNED:
+                claimed = [(one, _line(one, record, by_id, warehouse)) for one in record.claims]
+                verdicts.excess.extend(out.take_back(record, claimed))
+                known[record.dispatch_id] = record.content
+                continue
             takes = _uses(record, mine, by_id, left, warehouse)
             carried = numbers.get(record.sequence, ())
             if carried:
-                _check_numbers(carried, holders)
-        except _Refused as refusal:
+                _check_numbers(carried, holders, out.freed)
+        except Reject as refusal:
             verdicts.refused.append(Refusal(record.sequence, refusal.reason, refusal.sentence))
             continue
         known[record.dispatch_id] = record.content
@@ -165,7 +165,7 @@ def _is_repeat(record: Record, known: Mapping[str, bytes]) -> bool:
     if content is None:
         return False
     if content != record.content:
-        raise _Refused(
+        raise Reject(
             Reason.DISPATCH_ID_REUSED,
             f"dispatchId {record.dispatch_id} was used before for other content; "
             "a new dispatch takes a new dispatchId",
@@ -181,27 +181,25 @@ def _lines_of(
 ) -> list[Line]:
     """The order's lines at this warehouse that have been asked of it."""
     if record.order_id is None or record.order_id not in orders:
-        raise _Refused(Reason.UNKNOWN_ORDER, "no order has this id")
+        raise Reject(Reason.UNKNOWN_ORDER, "no order has this id")
     of_order = by_order.get(record.order_id, ())
     mine = [line for line in of_order if line.warehouse == warehouse]
     if not mine:
         if of_order:
-            raise _Refused(Reason.LINE_NOT_YOURS, f"nothing of this order was asked of {warehouse}")
-        raise _Refused(Reason.NOT_REQUESTED, "the order has not been requested yet")
+            raise Reject(Reason.LINE_NOT_YOURS, f"nothing of this order was asked of {warehouse}")
+        raise Reject(Reason.NOT_REQUESTED, "the order has not been requested yet")
     return mine
 
 
 def _check_refusal(record: Record, to_cancel: Container[int]) -> None:
     if record.claims:
-        raise _Refused(
+        raise Reject(
             Reason.CONTRADICTORY,
             "a record that is CANCEL_REFUSED has no lines; what is dispatched has a record of its "
             "own",
         )
     if record.order_id not in to_cancel:
-        raise _Refused(
-            Reason.NOT_TO_CANCEL, "this warehouse has not been asked to cancel the order"
-        )
+        raise Reject(Reason.NOT_TO_CANCEL, "this warehouse has not been asked to cancel the order")
 
 
 def _uses(
@@ -221,19 +219,24 @@ def _uses(
     for claim in record.claims:
         line = _line(claim, record, by_id, warehouse)
         if (claim.line_id, claim.status) in named:
-            raise _Refused(
+            raise Reject(
                 Reason.DUPLICATE_LINE,
                 f"line {line.line_id} is named twice as {claim.status}; name it once with the sum",
             )
         named.add((claim.line_id, claim.status))
+        if claim.status in STATUSES:
+            raise Reject(
+                Reason.CONTRADICTORY,
+                f"only a record that is RETURNED can have line {line.line_id} {claim.status}",
+            )
         if meant is not None and claim.status != meant:
-            raise _Refused(
+            raise Reject(
                 Reason.CONTRADICTORY,
                 f"a record that is {record.status} cannot have line {line.line_id} {claim.status}; "
                 f"allowed is {meant}",
             )
         if left[line.line_id] == 0:
-            raise _Refused(Reason.LINE_CLOSED, f"line {line.line_id} has nothing open any more")
+            raise Reject(Reason.LINE_CLOSED, f"line {line.line_id} has nothing open any more")
         asked[line.line_id] = asked.get(line.line_id, 0) + claim.quantity
         # What is back-ordered stays open.
         if claim.status != "BACK_ORDERED":
@@ -258,7 +261,7 @@ def _excess(record: Record, line: Line, asked: int, left: int) -> tuple[int, int
     beyond = asked - left
     if beyond > line.allowance or any(claim.status != "DISPATCHED" for claim in claims):
         more = f", {line.allowance} more may be dispatched" if line.allowance else ""
-        raise _Refused(
+        raise Reject(
             Reason.OVER_DISPATCHED,
             f"line {line.line_id} has {left} open{more}; the record answers for {asked}",
         )
@@ -273,9 +276,9 @@ def _whole_order(
     status = WHOLE_ORDER[record.status]
     still = [line for line in mine if left[line.line_id] > 0]
     if not still:
-        raise _Refused(Reason.LINE_CLOSED, "no line of the order is open any more")
+        raise Reject(Reason.LINE_CLOSED, "no line of the order is open any more")
     if not all(line.sealed for line in still):
-        raise _Refused(Reason.NOT_REQUESTED, "the order has not been requested yet")
+        raise Reject(Reason.NOT_REQUESTED, "the order has not been requested yet")
     implied = [
         (record.sequence, -number, line.line_id, status, left[line.line_id])
         for number, line in enumerate(still)
@@ -286,49 +289,57 @@ def _whole_order(
 def _line(claim: Claim, record: Record, by_id: Mapping[int, Line], warehouse: str) -> Line:
     line = by_id.get(claim.line_id) if claim.line_id is not None else None
     if line is None or line.order_id != record.order_id:
-        raise _Refused(
+        raise Reject(
             Reason.UNKNOWN_LINE, f"entry {claim.line_no} of lines[] names no line of this order"
         )
     if line.warehouse != warehouse:
-        raise _Refused(Reason.LINE_NOT_YOURS, f"line {line.line_id} was not asked of {warehouse}")
+        raise Reject(Reason.LINE_NOT_YOURS, f"line {line.line_id} was not asked of {warehouse}")
     if not line.sealed:
-        raise _Refused(Reason.NOT_REQUESTED, f"line {line.line_id} has not been requested yet")
+        raise Reject(Reason.NOT_REQUESTED, f"line {line.line_id} has not been requested yet")
     return line
 
 
 def _check_units(claim: Claim, line: Line) -> None:
     if line.serialised and claim.unit_count != claim.quantity:
-        raise _Refused(
+        raise Reject(
             Reason.UNIT_COUNT,
             f"line {line.line_id} dispatches {claim.quantity} of a serialised product "
             f"with {claim.unit_count} entries in units[]",
         )
     if not line.serialised and claim.unit_count not in (0, claim.quantity):
-        raise _Refused(
+        raise Reject(
             Reason.UNIT_COUNT,
             f"line {line.line_id} dispatches {claim.quantity} with {claim.unit_count} entries in "
             f"units[]; allowed are none or {claim.quantity}",
         )
     if missing := sorted(line.attributes - claim.captured):
-        raise _Refused(
+        raise Reject(
             Reason.ATTRIBUTE_MISSING,
             f"a unit of line {line.line_id} lacks {', '.join(missing)}",
         )
     if claim.fault is not None:
         reason = Reason(claim.fault)
-        raise _Refused(reason, f"line {line.line_id}: {reason.meaning}")
+        raise Reject(reason, f"line {line.line_id}: {reason.meaning}")
 
 
-def _check_numbers(carried: Sequence[tuple[str, bool]], holders: set[str]) -> None:
+def _check_numbers(
+    carried: Sequence[tuple[str, bool]], holders: set[str], freed: Container[str]
+) -> None:
     """Of two records in one file with a number the first good one has it.
+
+    What comes back in the same file is free.
 
     The sentence names the kind alone: a number is personal data.
     """
     times = Counter(what for what, _ in carried)
-    clashing = [what for what, taken in carried if taken or what in holders or times[what] > 1]
+    clashing = [
+        what
+        for what, taken in carried
+        if (taken and what not in freed) or what in holders or times[what] > 1
+    ]
     if clashing:
         kinds = ", ".join(sorted({what.split(" ", 1)[0] for what in clashing}))
-        raise _Refused(
+        raise Reject(
             Reason.SERIAL_ACTIVE,
             f"a unit's {kinds} is active already, or is given twice in this file",
         )
