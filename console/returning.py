@@ -24,7 +24,7 @@ def by_numbers(conn: psycopg.Connection, order: int, numbers: Sequence[str]) -> 
     missing = sorted(set(numbers) - {number for number, _, _ in found})
     if missing:
         raise Refusal(
-            f"no unit of order {order} is out with the number {', '.join(map(printable, missing))}: "
+            f"no unit of order {order} is out with {', '.join(map(printable, missing))}: "
             "cmp-orders order show lists its units"
         )
     units: dict[int, list[dict[str, str | None]]] = defaultdict(list)

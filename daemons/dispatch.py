@@ -82,6 +82,7 @@ from core.db.applying import Range
 from core.db.connect import Turn
 from core.domain import dispatch as domain
 from core.domain.batch import BATCHED, FAILED, LOADED, BatchType
+from core.domain.dispatch import Aside
 from core.domain.returns import RETURNED
 from core.errors import Defer, Reason
 from core.events import Event
@@ -222,8 +223,8 @@ class _Job:
             orders |= dispatches.existing(conn, sorted(others))
         lines = dispatches.lines(conn, sorted(orders))
         applied = dispatches.applied(conn, batch.id, batch.warehouse_id)
-        to_cancel = cancellations.sent(conn, batch.id, batch.warehouse_id)
-        self._returns = any(one.status == RETURNED for one in records)
+        beside = {one.status for one in records} & domain.ASIDE
+        self._returns = RETURNED in beside
         dispatches.clear_verdicts(conn, batch.id)
         settled: Counter[str] | None = None
         while records and settled is None:
@@ -235,8 +236,12 @@ class _Job:
                 applied=applied,
                 refused_already=self._refused,
                 conflicts=self._conflicts,
-                to_cancel=to_cancel,
-                out=returns.out(conn, batch.id) if self._returns else None,
+                aside=Aside(
+                    cancellations.sent(conn, batch.id, batch.warehouse_id),
+                    returns.out(conn, batch.id),
+                )
+                if beside
+                else None,
             )
             settled = self._try(records, verdicts)
         return settled or Counter()

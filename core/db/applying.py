@@ -89,7 +89,7 @@ def apply_lines(conn: psycopg.Connection, of: Range) -> int:
                                   where batch_id = d.batch_id and sequence = d.sequence offset 0) l
              cross join lateral (select * from request_line where id = l.line_id offset 0) r
              where d.batch_id = %(batch)s and d.sequence between %(low)s and %(high)s
-               and d.applied_at is null and d.reason is null
+               and d.applied_at is null and d.reason is null and d.status <> 'RETURNED'
         ), counted as (
             update request_line r
                set dispatched = r.dispatched + e.dispatched,

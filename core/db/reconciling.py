@@ -359,7 +359,7 @@ def unit_count(conn: psycopg.Connection, among: list[int] | None) -> list[Found]
 
 
 def charges_missing(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
-    """Dispatched lines of billable products without a charge, and returned ones without a credit."""
+    """Dispatched lines of billable products without a charge, returned ones without a credit."""
     return _found(
         conn,
         """

@@ -162,7 +162,7 @@ def units_away(
     ]
 
 
-def enter(  # noqa: PLR0913  # what makes a return, each once
+def enter(
     conn: psycopg.Connection,
     warehouse: str,
     order: int,

@@ -18,6 +18,8 @@ WHOLE_ORDER = {"REJECTED": "REJECTED", "FRAUD_REJECTED": "REJECTED", "CANCELLED"
 """The record statuses that may stand without lines, and what they make of each open line."""
 CANCEL_REFUSED = "CANCEL_REFUSED"
 """The record status that says no to a cancellation; it changes nothing else."""
+ASIDE = frozenset({CANCEL_REFUSED, RETURNED})
+"""The record statuses that neither dispatch nor close anything."""
 
 
 class Claim(NamedTuple):
@@ -93,6 +95,15 @@ class Verdicts:
     """
 
 
+class Aside(NamedTuple):
+    """What the records that dispatch nothing are judged by."""
+
+    to_cancel: Container[int]
+    """The orders that the warehouse has been asked to cancel."""
+    out: Out
+    """What may come back."""
+
+
 def judge(
     warehouse: str,
     records: Iterable[Record],
@@ -102,17 +113,14 @@ def judge(
     applied: Mapping[str, bytes],
     refused_already: Mapping[int, tuple[Reason, str]],
     conflicts: Iterable[tuple[int, str, bool]] = (),
-    to_cancel: Container[int] = (),
-    out: Out | None = None,
+    aside: Aside | None = None,
 ) -> Verdicts:
     """Judge each record in file order, but returns first: what comes back may go out again.
 
     `orders` are the ids that exist; `lines` every request line of those orders, at any warehouse;
     `applied` the content digest of each dispatchId that this warehouse used before;
     `refused_already` the sequences that the database refused; `conflicts` are (sequence, kind and
-    number, whether another customer has it) of the units' numbers that not everybody can have;
-    `to_cancel` are the orders that this warehouse has been asked to cancel; `out` is what may come
-    back.
+    number, whether another customer has it) of the units' numbers that not everybody can have.
     """
     by_id = {line.line_id: line for line in lines}
     by_order: dict[int, list[Line]] = defaultdict(list)
@@ -125,7 +133,7 @@ def judge(
         numbers[sequence].append((what, taken))
     holders: set[str] = set()
     verdicts = Verdicts()
-    out = out or Out()
+    aside = aside or Aside((), Out())
     for record in sorted(records, key=lambda one: one.status != RETURNED):
         if (before := refused_already.get(record.sequence)) is not None:
             verdicts.refused.append(Refusal(record.sequence, *before))
@@ -135,19 +143,13 @@ def judge(
                 verdicts.repeated.append(record.sequence)
                 continue
             mine = _lines_of(record, warehouse, orders, by_order)
-            if record.status == CANCEL_REFUSED:
-                _check_refusal(record, to_cancel)
-                known[record.dispatch_id] = record.content
-                continue
-            if record.status == RETURNED:
-                claimed = [(one, _line(one, record, by_id, warehouse)) for one in record.claims]
-                verdicts.excess.extend(out.take_back(record, claimed))
-                known[record.dispatch_id] = record.content
-                continue
-            takes = _uses(record, mine, by_id, left, warehouse)
+            if record.status in ASIDE:
+                takes = _beside(record, by_id, warehouse, aside)
+            else:
+                takes = _uses(record, mine, by_id, left, warehouse)
             carried = numbers.get(record.sequence, ())
             if carried:
-                _check_numbers(carried, holders, out.freed)
+                _check_numbers(carried, holders, aside.out.freed)
         except Reject as refusal:
             verdicts.refused.append(Refusal(record.sequence, refusal.reason, refusal.sentence))
             continue
@@ -191,6 +193,15 @@ def _lines_of(
     return mine
 
 
+def _beside(record: Record, by_id: Mapping[int, Line], warehouse: str, aside: Aside) -> Taken:
+    """What a record that dispatches nothing takes of the lines: of those that are open nothing."""
+    if record.status == CANCEL_REFUSED:
+        _check_refusal(record, aside.to_cancel)
+        return Taken({}, [], [])
+    claimed = [(claim, _line(claim, record, by_id, warehouse)) for claim in record.claims]
+    return Taken({}, [], aside.out.take_back(record, claimed))
+
+
 def _check_refusal(record: Record, to_cancel: Container[int]) -> None:
     if record.claims:
         raise Reject(
@@ -212,7 +223,6 @@ def _uses(
     """What the record takes of each line, with the lines that a whole-order status implies."""
     if not record.claims:
         return _whole_order(record, mine, left)
-    meant = WHOLE_ORDER.get(record.status)
     named: set[tuple[int | None, str]] = set()
     uses: dict[int, int] = {}
     asked: dict[int, int] = {}
@@ -224,17 +234,7 @@ def _uses(
                 f"line {line.line_id} is named twice as {claim.status}; name it once with the sum",
             )
         named.add((claim.line_id, claim.status))
-        if claim.status in STATUSES:
-            raise Reject(
-                Reason.CONTRADICTORY,
-                f"only a record that is RETURNED can have line {line.line_id} {claim.status}",
-            )
-        if meant is not None and claim.status != meant:
-            raise Reject(
-                Reason.CONTRADICTORY,
-                f"a record that is {record.status} cannot have line {line.line_id} {claim.status}; "
-                f"allowed is {meant}",
-            )
+        _check_status(record, claim)
         if left[line.line_id] == 0:
             raise Reject(Reason.LINE_CLOSED, f"line {line.line_id} has nothing open any more")
         asked[line.line_id] = asked.get(line.line_id, 0) + claim.quantity
@@ -249,6 +249,17 @@ def _uses(
             excess.append(_excess(record, by_id[line_id], quantity, left[line_id]))
             uses[line_id] = left[line_id]
     return Taken(uses, [], excess)
+
+
+def _check_status(record: Record, claim: Claim) -> None:
+    meant = WHOLE_ORDER.get(record.status)
+    if claim.status in STATUSES or (meant is not None and claim.status != meant):
+        allowed = f"; allowed is {meant}" if meant else ""
+        raise Reject(
+            Reason.CONTRADICTORY,
+            f"a record that is {record.status} cannot have line {claim.line_id} "
+            f"{claim.status}{allowed}",
+        )
 
 
 def _excess(record: Record, line: Line, asked: int, left: int) -> tuple[int, int, int]:

@@ -17,7 +17,7 @@ alter table dispatch_line add constraint dispatch_line_status_check check (statu
 
 -- The dispatchId of the record that brought it back.
 alter table dispatched_unit add column return_id text collate "C",
-    add constraint dispatched_unit_returned check (active = (return_id is null));
+    add constraint dispatched_unit_returned check (not active or return_id is null);
 
 -- Who entered a return by hand: such a batch has no file.
 alter table batch add column entered_by text check (char_length(entered_by) between 1 and 200);

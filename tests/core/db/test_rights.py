@@ -17,7 +17,7 @@ TABLES = (
     "request_line", "request_line_share", "request_queue", "batch", "batch_history",
     "request_detail", "outbound_file", "inbound_file", "dispatch_detail", "dispatch_line",
     "dispatch", "dispatched_unit", "charge", "acknowledgement", "sequence_gap", "sequence_repeat",
-    "overdue", "stock", "reservation", "schema_migration",
+    "overdue", "stock", "reservation", "cancellation", "schema_migration",
 )  # fmt: skip
 
 ALLOWED: dict[str, dict[str, set[str]]] = {
@@ -27,7 +27,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         "delete": {"request_queue"},
         "update": {"sales_order.status", "sales_order.status_reason", "sales_order.status_at",
                    "sales_order.generation", "order_item.open_quantity", "batch.record_count",
-                   "request_queue.*"},
+                   "request_queue.*", "cancellation.batch_id", "cancellation.sequence"},
     },
     "extract_to_generic": {
         "insert": {"request_queue", "outbound_file", "overdue"},
@@ -42,7 +42,8 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
                    "acknowledgement.payload_sha256", "acknowledgement.file_sha256",
                    "acknowledgement.byte_count", "acknowledgement.sealed_at",
                    "acknowledgement.published_at", "acknowledgement.taken_at",
-                   "overdue.told_at", "overdue.times"},
+                   "overdue.told_at", "overdue.times", "cancellation.batch_id",
+                   "cancellation.sequence", "cancellation.status", "cancellation.sent_at"},
     },
     "load_from_generic": {
         "insert": {"inbound_file", "batch", "dispatch_detail", "dispatch_line", "acknowledgement",
@@ -67,13 +68,16 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
                    "batch.reason", "batch.sentence", "dispatch_detail.order_id",
                    "dispatch_detail.reason", "dispatch_detail.sentence",
                    "dispatch_detail.applied_at", "overdue.told_at", "overdue.times",
-                   "stock.on_hand", "stock.unrecorded", "reservation.quantity"},
+                   "stock.on_hand", "stock.unrecorded", "reservation.quantity",
+                   "cancellation.status", "cancellation.answered_at", "request_line.returned",
+                   "request_line.excess_returned", "dispatched_unit.active",
+                   "dispatched_unit.return_id"},
     },
     "retention": {
         "insert": set(),
         "delete": {"sales_order", "order_item", "order_hold", "order_history", "request_line",
                    "request_line_share", "batch_history", "request_detail", "dispatch_detail",
-                   "dispatch_line", "dispatched_unit", "charge"},
+                   "dispatch_line", "dispatched_unit", "charge", "cancellation"},
         "update": {"sales_order.status_at", "batch.purged_at"},
     },
 }  # fmt: skip
@@ -91,7 +95,8 @@ UNREADABLE = {
     "load_from_generic": {"sales_order", "order_item", "order_hold", "request_line",
                           "request_queue", "request_detail", "outbound_file", "dispatch",
                           "dispatched_unit", "charge", "order_history", "batch_history",
-                          "acknowledgement", "overdue", "stock", "reservation"},
+                          "acknowledgement", "overdue", "stock", "reservation",
+                          "cancellation"},
     "dispatch": {"inbound_file", "order_hold", "request_queue", "order_history",
                  "batch_history", "sequence_gap", "sequence_repeat"},
     "retention": {"inbound_file", "dispatch", "product", "acknowledgement", "overdue",
