@@ -261,7 +261,7 @@ class _Job:
         if applying.insert_dispatches(conn, of) == 0:
             return Counter()
         self.charges = applying.apply_lines(conn, of)
-        if stock.is_managed(conn, of.warehouse):
+        if stock.is_kept(conn, of.warehouse):
             self.unrecorded = stock.take(conn, of)
         settled = applying.settle(conn, of)
         applying.record_applied(conn, of)
