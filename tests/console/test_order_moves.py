@@ -81,7 +81,7 @@ def test_cancel_after_the_seal_names_the_file(console: Console) -> None:
 
 
 def test_cancelling_frees_its_stock(console: Console) -> None:
-    """What is cancelled or rejected is reserved no more, of an order that comes to Error as well."""
+    """What is cancelled or rejected is reserved no more, though the order comes to Error."""
     order = console.order(("CASE", 1, "1"), ("SIM", 3, "1"))
     for warehouse, product, quantity in (("LONDON", "CASE", 1), ("LEEDS", "SIM", 3)):
         console.stock(warehouse, product, 5)
