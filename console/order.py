@@ -15,7 +15,7 @@ STATUSES = ["NEW", "AWAITING_GENERATION", "AWAITING_DISPATCH", "COMPLETE", "ERRO
 
 @click.group()
 def order() -> None:
-    """Enter, show, hold, cancel and regenerate orders."""
+    """Enter, reserve, show, hold, cancel and regenerate orders."""
 
 
 @order.command(epilog=example("cmp-orders order submit orders.jsonl --refused refused.jsonl"))
@@ -33,7 +33,8 @@ def order() -> None:
 @click.option(
     "--refused",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="Write each refused order's line, reference and reason here, as JSON lines.",
+    help="Write the line, reference and reason of each order that is refused, or short of stock, "
+    "here, as JSON lines.",
 )
 @as_json
 @pass_session
@@ -45,11 +46,27 @@ def submit(
     JSON lines: one order a line, as schemas/order.schema.json describes it. CSV: one item a row;
     see docs/commands.md. An order that is there already, saying the same, is left as it is, so
     the same file can be submitted again. What is refused is told with its line and why (exit 1);
-    the others are entered.
+    the others are entered. Where stock is kept it is reserved; an order that is short of it stays
+    New (exit 1).
     """
     from console.order_submit import run  # noqa: PLC0415
 
     return run(session, file, kind=kind, draft=draft, refused=refused, as_json=as_json)
+
+
+@order.command(epilog=example("cmp-orders order reserve", "cmp-orders order reserve WEB-2026-0417"))
+@click.argument("names", metavar="[ID|REFERENCE]...", nargs=-1)
+@as_json
+@pass_session
+def reserve(session: Session, names: tuple[str, ...], as_json: bool) -> Exit:
+    """Check the stock anew for orders in New, reserve it and submit what can be served.
+
+    Without a name: for all that were submitted and stay New for want of stock, the oldest first.
+    Exit 1 says that some are short still.
+    """
+    from console.order_reserve import run  # noqa: PLC0415
+
+    return run(session, names, as_json=as_json)
 
 
 @order.command(epilog=example("cmp-orders order show WEB-2026-000417"))

@@ -9,9 +9,10 @@ import psycopg
 
 from console.exits import Refusal
 from console.show import printable
-from core.db import cancellations, orders, stock
+from core.db import cancellations, orders, reserving, stock
 from core.db.orders import Standing
 from core.domain.order import LEGAL_MOVES, OrderStatus
+from core.errors import Reason
 
 ENDED = ("COMPLETE", "CANCELLED")
 _AWAITING = "AWAITING_DISPATCH"
@@ -67,7 +68,6 @@ def cancel(conn: psycopg.Connection, name: str, reason: str) -> str:
         if order.sealed_files:
             return _ask(conn, order, reason)
         orders.cancel_lines(conn, order.id)
-        stock.release_excess(conn, [order.id])
         orders.unqueue(conn, order.id)
         status = orders.settled_as(conn, order.id) if order.status == _AWAITING else "CANCELLED"
         orders.move(conn, order.id, status, reason)
@@ -151,9 +151,21 @@ def regenerate(conn: psycopg.Connection, name: str) -> str:
             )
         if order.lines and not order.owed:
             raise Refusal(f"nothing of order {order.id} is left to request")
+        if reserving.is_kept(conn):
+            _reserve_again(conn, order.id)
         orders.supersede(conn, order.id)
         orders.move(conn, order.id, "AWAITING_GENERATION", "regenerated")
     return f"order {order.id} awaits generation again: {order.owed} units are owed"
+
+
+def _reserve_again(conn: psycopg.Connection, order: int) -> None:
+    """An order that came to Error has given its stock back."""
+    decided = reserving.reserve_again(conn, order)
+    if decided.short:
+        raise Refusal(
+            f"order {order} stays in Error, {Reason.OUT_OF_STOCK}: {decided.sentence} "
+            "(cmp-orders stock show)"
+        )
 
 
 def _shown(order: Standing) -> str:

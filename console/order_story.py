@@ -34,6 +34,7 @@ def tell(console: Console, order: Row) -> None:
     console.print(_head(order))
     for title, columns, rows, line in (
         ("Items", _ITEM, order["items"], _item),
+        ("Reserved in stock", _RESERVED, order["reserved"], _reserved),
         ("Request lines", _LINE, order["lines"], _line),
         ("Holds", _HOLD, order["holds"], _hold),
         ("Awaiting a batch", _QUEUED, order["queued"], _queued),
@@ -123,6 +124,13 @@ _ITEM = (
 def _item(row: Row) -> Sequence[object]:
     names = ("item_no", "product_code", "warehouse", "quantity", "unit_price")
     return [row[name] for name in (*names, "open", "dispatched", "cancelled")]
+
+
+_RESERVED = ("warehouse", "product", ">quantity")
+
+
+def _reserved(row: Row) -> Sequence[object]:
+    return [row["warehouse"], row["product_code"], row["quantity"]]
 
 
 _LINE = (

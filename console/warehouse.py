@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from core.db.masterdata import WarehouseRow
 
 GRANULARITIES = ["ITEM", "UNIT", "PRODUCT"]
+PREFERRED = "Of warehouses that have an order's goods in stock the lowest number serves it."
+BACK_ORDER = "Whether it takes what it does not have in stock, to send it later."
 
 
 class _WithStandIn(click.Group):
@@ -52,15 +54,40 @@ def warehouse() -> None:
     metavar="PERCENT",
     help="How much more than a line asks for it may dispatch; the excess is not billed.",
 )
+@click.option(
+    "--priority",
+    type=click.IntRange(0, 1_000_000),
+    default=100,
+    show_default=True,
+    help=PREFERRED,
+)
+@click.option("--back-order/--no-back-order", default=False, help=BACK_ORDER)
 @pass_session
-def add(session: Session, warehouse: str, name: str, granularity: str, over_dispatch: int) -> None:
+def add(
+    session: Session,
+    *,
+    warehouse: str,
+    name: str,
+    granularity: str,
+    over_dispatch: int,
+    priority: int,
+    back_order: bool,
+) -> None:
     """Add WAREHOUSE: capital letters, digits, - and _, at most 32."""
     from console import show  # noqa: PLC0415
     from core.db import masterdata  # noqa: PLC0415
 
     _check(warehouse, name)
     with session.connection() as conn:
-        if not masterdata.add_warehouse(conn, warehouse, name, granularity, over_dispatch):
+        if not masterdata.add_warehouse(
+            conn,
+            warehouse,
+            name,
+            granularity,
+            over_dispatch_percent=over_dispatch,
+            priority=priority,
+            back_order=back_order,
+        ):
             raise Refusal(
                 f"{warehouse} is a warehouse already; cmp-orders warehouse set changes it"
             )
@@ -85,13 +112,17 @@ def list_(session: Session, as_json: bool) -> None:
     if as_json:
         show.print_json(rows)
         return
-    columns = ("warehouse", "name", "granularity", ">over", ">files", ">products", "stopped")
+    columns = (
+        *("warehouse", "name", "granularity", ">over", ">priority", "back-order"),
+        *(">files", ">products", "stopped"),
+    )
     show.terminal().print(
         show.table(
             columns,
             [
                 (
                     *(w.id, w.name, w.granularity, f"{w.over_dispatch_percent} %"),
+                    *(w.priority, "yes" if w.back_order else "no"),
                     *(w.file_sequence, w.products, _stopped(w)),
                 )
                 for w in rows
@@ -114,6 +145,8 @@ def list_(session: Session, as_json: bool) -> None:
     metavar="PERCENT",
     help="How much more than a line asks for it may dispatch; the excess is not billed.",
 )
+@click.option("--priority", type=click.IntRange(0, 1_000_000), help=PREFERRED)
+@click.option("--back-order/--no-back-order", default=None, help=BACK_ORDER)
 @pass_session
 def set_(
     session: Session,
@@ -122,13 +155,16 @@ def set_(
     name: str | None,
     granularity: str | None,
     over_dispatch: int | None,
+    priority: int | None,
+    back_order: bool | None,
 ) -> None:
     """Change WAREHOUSE."""
     from console import show  # noqa: PLC0415
     from core.db import masterdata  # noqa: PLC0415
 
-    if not (name or granularity or over_dispatch is not None):
-        raise click.UsageError("nothing to change: give --name, --granularity or --over-dispatch")
+    given = (name, granularity, over_dispatch, priority, back_order)
+    if all(value is None for value in given):
+        raise click.UsageError("nothing to change: --help has what can be given")
     _check(warehouse, name)
     with session.connection() as conn:
         if not masterdata.change_warehouse(
@@ -137,6 +173,8 @@ def set_(
             name=name,
             granularity=granularity,
             over_dispatch_percent=over_dispatch,
+            priority=priority,
+            back_order=back_order,
         ):
             raise Refusal(f"there is no warehouse {show.printable(warehouse)}")
     show.note(f"{warehouse} is changed")

@@ -338,7 +338,7 @@ class Event(Enum):
         "warning",
         ("products", "units"),
         "More was dispatched than the warehouse had on record beside what is reserved for others.",
-        "The table stock says of which products, as unrecorded; count them and correct on_hand.",
+        "`cmp-orders stock show` says of which products, as unrecorded; count them.",
     )
     # Trees and database.
     WORK_TREE_CHANGED = (

@@ -282,7 +282,7 @@ class _Job:
             stock.put_back(conn, returns.take_back(conn, of))
         self.charges = applying.apply_lines(conn, of)
         self.answered = cancellations.answer(conn, of)
-        if stock.is_managed(conn, of.warehouse):
+        if stock.is_kept(conn, of.warehouse):
             self.unrecorded = stock.take(conn, of)
         settled = applying.settle(conn, of)
         applying.record_applied(conn, of)

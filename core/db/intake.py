@@ -118,6 +118,16 @@ def insert_items(conn: psycopg.Connection) -> int:
     ).rowcount
 
 
+def entered(conn: psycopg.Connection) -> list[tuple[int, int]]:
+    """(line, order id) of the orders just inserted, as the file has them."""
+    return conn.execute(
+        """
+        select s.line, o.id from order_intake s join sales_order o on o.id = s.order_id
+         order by s.line
+        """
+    ).fetchall()
+
+
 def known(conn: psycopg.Connection) -> list[Known]:
     """The staged orders that were not inserted, each beside the order that has its reference."""
     rows = conn.execute(

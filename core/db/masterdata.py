@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     import psycopg
 
+PRIORITY = 100
+"""Of a warehouse that was given none."""
+
 
 @dataclass(frozen=True, slots=True)
 class WarehouseRow:
@@ -21,6 +24,8 @@ class WarehouseRow:
     name: str
     granularity: str
     over_dispatch_percent: int
+    priority: int
+    back_order: bool
     file_sequence: int
     held_reason: str | None
     held_at: datetime | None
@@ -47,8 +52,9 @@ def list_warehouses(conn: psycopg.Connection) -> list[WarehouseRow]:
     with conn.cursor(row_factory=class_row(WarehouseRow)) as cursor:
         return cursor.execute(
             """
-            select w.id, w.name, w.granularity, w.over_dispatch_percent, w.file_sequence,
-                   w.held_reason, w.held_at, w.paused_at, w.paused_by, w.pause_reason,
+            select w.id, w.name, w.granularity, w.over_dispatch_percent, w.priority, w.back_order,
+                   w.file_sequence, w.held_reason, w.held_at, w.paused_at, w.paused_by,
+                   w.pause_reason,
                    (select count(*) from product p where p.warehouse_id = w.id) as products
               from warehouse w order by w.id
             """
@@ -60,14 +66,18 @@ def add_warehouse(
     warehouse: str,
     name: str,
     granularity: str,
+    *,
     over_dispatch_percent: int = 0,
+    priority: int = PRIORITY,
+    back_order: bool = False,
 ) -> bool:
     """Add a warehouse; False if its id is taken."""
     return (
         conn.execute(
             """
-            insert into warehouse (id, name, granularity, over_dispatch_percent)
-            values (%(id)s, %(name)s, %(granularity)s, %(percent)s)
+            insert into warehouse (id, name, granularity, over_dispatch_percent, priority,
+                                   back_order)
+            values (%(id)s, %(name)s, %(granularity)s, %(percent)s, %(priority)s, %(back_order)s)
                 on conflict (id) do nothing
             """,
             {
@@ -75,19 +85,23 @@ def add_warehouse(
                 "name": name,
                 "granularity": granularity,
                 "percent": over_dispatch_percent,
+                "priority": priority,
+                "back_order": back_order,
             },
         ).rowcount
         == 1
     )
 
 
-def change_warehouse(
+def change_warehouse(  # one argument a column
     conn: psycopg.Connection,
     warehouse: str,
     *,
     name: str | None,
     granularity: str | None,
     over_dispatch_percent: int | None = None,
+    priority: int | None = None,
+    back_order: bool | None = None,
 ) -> bool:
     """Change what is not None; False if there is no such warehouse."""
     return (
@@ -96,7 +110,9 @@ def change_warehouse(
             update warehouse
                set name = coalesce(%(name)s::text, name),
                    granularity = coalesce(%(granularity)s::text, granularity),
-                   over_dispatch_percent = coalesce(%(percent)s::integer, over_dispatch_percent)
+                   over_dispatch_percent = coalesce(%(percent)s::integer, over_dispatch_percent),
+                   priority = coalesce(%(priority)s::integer, priority),
+                   back_order = coalesce(%(back_order)s::boolean, back_order)
              where id = %(id)s
             """,
             {
@@ -104,6 +120,8 @@ def change_warehouse(
                 "name": name,
                 "granularity": granularity,
                 "percent": over_dispatch_percent,
+                "priority": priority,
+                "back_order": back_order,
             },
         ).rowcount
         == 1

@@ -1,4 +1,4 @@
-"""Statements that check the stock of orders in New and reserve it: thousands of orders a call.
+"""Statements that check the stock for orders and reserve it: thousands of orders a call.
 
 Orders are locked first, then the rows of the stock that they may need, each by key and waiting for
 whoever has them: SKIP LOCKED would sell twice what another session is about to sell. What is there
@@ -23,30 +23,59 @@ Key = tuple[str, str]
 _LONGEST_REASON = 1000
 
 
-def reserve(conn: psycopg.Connection, orders: Iterable[int], *, split: bool) -> list[Allotment]:
+def is_kept(conn: psycopg.Connection) -> bool:
+    """Whether any stock is on record at all: else there is nothing to check."""
+    return conn.execute("select exists (select from stock)").fetchone() == (True,)
+
+
+def reserve(
+    conn: psycopg.Connection, orders: Iterable[int], *, split: bool, submit: bool
+) -> list[Allotment]:
     """Allot these orders in the order given, those that are not New any more left out.
 
-    Of those that can be served the stock is reserved and each managed item has its warehouse; the
-    others, which are `short`, say why. All stay New: submit() moves on what is to go on. In a
-    transaction of the caller's.
+    Of those that can be served the stock is reserved, each item of it that is kept in stock has its
+    warehouse, and with `submit` they go on to Awaiting Generation. The others, which are `short`,
+    stay New and say why: after Reason.OUT_OF_STOCK those that were to go on, which all_short()
+    finds again. In a transaction of the caller's.
     """
     given = list(dict.fromkeys(orders))
     new = lock_new(conn, given)
     ids = [order for order in given if order in new]
+    decided = _decide(conn, ids, items_of(conn, ids), split=split)
+    place_items(conn, decided)
+    told = f"{Reason.OUT_OF_STOCK}: " if submit else "short of stock: "
+    tell(conn, decided, lead=told)
+    if submit:
+        go_on(conn, [one.order for one in decided if not one.short])
+    return decided
+
+
+def reserve_again(conn: psycopg.Connection, order: int) -> Allotment:
+    """Reserve what is still owed of a locked order in Error, where it was to be served before.
+
+    Nothing is written of one that is short.
+    """
+    (decided,) = _decide(conn, [order], {order: owed_items(conn, order)}, split=True)
+    return decided
+
+
+def _decide(
+    conn: psycopg.Connection, ids: Sequence[int], items: dict[int, list[Item]], *, split: bool
+) -> list[Allotment]:
+    """Allot locked orders and write the reservations."""
+    products = {item.product for each in items.values() for item in each}
+    # Those that will be given back as well: their rows must not be locked out of turn.
+    products |= reserved_products(conn, ids)
+    locked = lock_products(conn, sorted(products))
     release(conn, ids)
-    items = items_of(conn, ids)
-    products = sorted({item.product for each in items.values() for item in each})
-    locked = lock_products(conn, products)
-    # What was put on record since then is not ours to decide on.
-    available = {key: units for key, units in available_of(conn, products) if key in locked}
+    # What was put on record since the locks were taken is not ours to decide on.
+    available = {key: units for key, units in available_of(conn, sorted(products)) if key in locked}
     if not available:
         return [Allotment(order) for order in ids]
     decided = allot(
         ((order, items.get(order, ())) for order in ids), available, places(conn), split=split
     )
     insert_reservations(conn, decided)
-    place_items(conn, decided)
-    tell_short(conn, [one for one in decided if one.short])
     return decided
 
 
@@ -64,8 +93,17 @@ def lock_new(conn: psycopg.Connection, orders: Sequence[int]) -> set[int]:
     return {row[0] for row in rows}
 
 
+def reserved_products(conn: psycopg.Connection, orders: Sequence[int]) -> set[str]:
+    """The products of which something is reserved for these orders."""
+    rows = conn.execute(
+        "select distinct product_code from reservation where order_id = any(%(orders)s)",
+        {"orders": orders},
+    ).fetchall()
+    return {row[0] for row in rows}
+
+
 def release(conn: psycopg.Connection, orders: Sequence[int]) -> None:
-    """Give back what another program has reserved for them: they are decided on afresh."""
+    """Give back what was reserved for them before: they are decided on afresh."""
     conn.execute("delete from reservation where order_id = any(%(orders)s)", {"orders": orders})
 
 
@@ -85,6 +123,26 @@ def items_of(conn: psycopg.Connection, orders: Sequence[int]) -> dict[int, list[
     for order, *values in rows:
         items.setdefault(order, []).append(Item(*values))
     return items
+
+
+def owed_items(conn: psycopg.Connection, order: int) -> list[Item]:
+    """What is still owed of an order that was requested before, at its warehouses, by item.
+
+    An item that none serves is left out: its place is fixed, and so it is refused elsewhere.
+    """
+    rows = conn.execute(
+        """
+        select i.item_no, i.product_code,
+               i.quantity - i.open_quantity - i.dispatched_quantity - i.cancelled_quantity as owed,
+               coalesce(i.warehouse_id, p.warehouse_id)
+          from order_item i join product p on p.code = i.product_code
+         where i.order_id = %(order)s and coalesce(i.warehouse_id, p.warehouse_id) is not null
+           and i.quantity > i.open_quantity + i.dispatched_quantity + i.cancelled_quantity
+         order by i.item_no
+        """,
+        {"order": order},
+    ).fetchall()
+    return [Item(*row) for row in rows]
 
 
 def lock_products(conn: psycopg.Connection, products: Sequence[str]) -> set[Key]:
@@ -164,33 +222,33 @@ def place_items(conn: psycopg.Connection, decided: Sequence[Allotment]) -> None:
     )
 
 
-def tell_short(conn: psycopg.Connection, short: Sequence[Allotment]) -> None:
-    """Write to each short order why it stays New."""
+def tell(conn: psycopg.Connection, decided: Sequence[Allotment], *, lead: str) -> None:
+    """Write to each short order why it stays New; of the others nothing is left of it."""
     conn.execute(
         """
         update sales_order o set status_reason = s.reason
           from unnest(%(orders)s::bigint[], %(reasons)s::text[]) as s (order_id, reason)
-         where o.id = s.order_id
+         where o.id = s.order_id and o.status_reason is distinct from s.reason
         """,
         {
-            "orders": [one.order for one in short],
+            "orders": [one.order for one in decided],
             "reasons": [
-                f"{Reason.OUT_OF_STOCK}: {one.sentence}"[:_LONGEST_REASON] for one in short
+                (lead + one.sentence)[:_LONGEST_REASON] if one.short else None for one in decided
             ],
         },
     )
 
 
-def submit(conn: psycopg.Connection, orders: Sequence[int]) -> int:
-    """Move orders that are locked and New to Awaiting Generation; how many."""
-    return conn.execute(
+def go_on(conn: psycopg.Connection, orders: Sequence[int]) -> None:
+    """Move orders that are locked and New to Awaiting Generation."""
+    conn.execute(
         """
         update sales_order
            set status = 'AWAITING_GENERATION', status_at = now(), status_reason = null
          where id = any(%(orders)s)
         """,
         {"orders": orders},
-    ).rowcount
+    )
 
 
 class Waiting(NamedTuple):

@@ -17,15 +17,14 @@ if TYPE_CHECKING:
 
 _LOOKED_UP = "limit (select 1000000000)"
 """Limits nothing, and has each row looked up by its key: see core.db.applying."""
-_OWED = """
+_OPEN = """
     cross join lateral (
-        select coalesce(sum(i.quantity - i.dispatched_quantity - i.cancelled_quantity), 0)::bigint
-               as owed
+        select coalesce(sum(i.open_quantity), 0)::bigint as open
           from (select * from order_item
                  where order_id = r.order_id and product_code = r.product_code offset 0) i
          where coalesce(i.warehouse_id, (select p.warehouse_id from product p
                                           where p.code = i.product_code)) = r.warehouse_id) o"""
-"""What an order's items of a reserved product are still owed at its warehouse."""
+"""What a requested order's items of a reserved product have open at its warehouse."""
 _LESSENED = f"""
     ended as (
         delete from reservation r
@@ -47,7 +46,7 @@ class Unrecorded(NamedTuple):
     units: int = 0
 
 
-def is_managed(conn: psycopg.Connection, warehouse: str) -> bool:
+def is_kept(conn: psycopg.Connection, warehouse: str) -> bool:
     """Whether any stock of this warehouse is on record."""
     row = conn.execute(
         "select exists (select from stock where warehouse_id = %(warehouse)s)",
@@ -59,9 +58,10 @@ def is_managed(conn: psycopg.Connection, warehouse: str) -> bool:
 def take(conn: psycopg.Connection, of: Range) -> Unrecorded:
     """Take what the good records dispatched from on hand and from the reservations together.
 
-    After apply_lines() and before settle(). A reservation keeps what its order is still owed and no
-    more, so that cancelled units are free again. What others have reserved stays theirs: a unit
-    beyond on hand less reserved was never on record, and counts as `unrecorded`.
+    After apply_lines() and before settle(). A reservation keeps what its order has open and no
+    more, so that units that were cancelled or rejected are free again. What others have reserved
+    stays theirs: a unit beyond on hand less reserved was never on record, and counts as
+    `unrecorded`.
 
     What was dispatched beyond what was asked is not taken: whether it comes back a person decides,
     with the warehouse, and counts the stock if it does not.
@@ -81,9 +81,9 @@ def take(conn: psycopg.Connection, of: Range) -> Unrecorded:
 
 
 def _moved(conn: psycopg.Connection, of: Range) -> list[tuple[int, str, int]]:
-    """(order, product, units dispatched) of the good records, of managed products alone.
+    """(order, product, units dispatched) of the good records, of products kept in stock alone.
 
-    None were dispatched where units were but cancelled.
+    None were dispatched where units were but cancelled or rejected.
     """
     return conn.execute(
         """
@@ -94,7 +94,7 @@ def _moved(conn: psycopg.Connection, of: Range) -> list[tuple[int, str, int]]:
          -- The offsets keep these looks by key, whatever the statistics say.
          cross join lateral (select * from dispatch_line
                               where batch_id = d.batch_id and sequence = d.sequence
-                                and status in ('DISPATCHED', 'CANCELLED') offset 0) l
+                                and status <> 'BACK_ORDERED' offset 0) l
          cross join lateral (select * from request_line where id = l.line_id offset 0) r
          cross join lateral (select from stock where warehouse_id = %(warehouse)s
                                 and product_code = r.product_code offset 0) s
@@ -125,13 +125,13 @@ def _take_reserved(conn: psycopg.Connection, moved: dict[str, object]) -> None:
         f"""
         with rest as materialized (
             select r.order_id, r.warehouse_id, r.product_code, r.quantity as had,
-                   greatest(0, least(r.quantity - m.quantity, o.owed)) as quantity
+                   greatest(0, least(r.quantity - m.quantity, o.open)) as quantity
               from unnest(%(orders)s::bigint[], %(products)s::text[], %(quantities)s::bigint[])
                    as m (order_id, product_code, quantity)
              cross join lateral (
                     select * from reservation
                      where order_id = m.order_id and warehouse_id = %(warehouse)s
-                       and product_code = m.product_code offset 0) r {_OWED}
+                       and product_code = m.product_code offset 0) r {_OPEN}
         ), {_LESSENED}
         """,  # noqa: S608  # constants of ours
         moved,
@@ -168,18 +168,18 @@ def _take_on_hand(conn: psycopg.Connection, moved: dict[str, object]) -> Unrecor
 
 
 def release_excess(conn: psycopg.Connection, orders: Sequence[int]) -> None:
-    """Let locked orders keep reserved what they are still owed, and no more.
+    """Let locked orders in Awaiting Dispatch keep reserved what they have open, and no more.
 
-    For whoever cancels a part of an order; one that ends has its reservations released by the
-    database itself.
+    For whoever closes a part of an order; one that ends, or comes to Error, has its reservations
+    released by the database itself.
     """
     conn.execute(
         f"""
         with rest as materialized (
             select r.order_id, r.warehouse_id, r.product_code, r.quantity as had,
-                   least(r.quantity, o.owed) as quantity
+                   least(r.quantity, o.open) as quantity
               from unnest(%(orders)s::bigint[]) as w (id)
-             cross join lateral (select * from reservation where order_id = w.id offset 0) r {_OWED}
+             cross join lateral (select * from reservation where order_id = w.id offset 0) r {_OPEN}
         ), {_LESSENED}
         """,  # noqa: S608  # constants of ours
         {"orders": orders},
@@ -189,8 +189,8 @@ def release_excess(conn: psycopg.Connection, orders: Sequence[int]) -> None:
 def put_back(conn: psycopg.Connection, returned: Sequence[tuple[str, str, int]]) -> int:
     """Put units back on hand, each (warehouse, product, quantity); how many are on record again.
 
-    Several of one warehouse and product count together. A product that is not managed there stays
-    so. In the transaction that records the return, after its orders and lines are locked.
+    Several of one warehouse and product count together. A product that is not kept there stays so.
+    In the transaction that records the return, after its orders and lines are locked.
     """
     lock(conn, [(warehouse, product) for warehouse, product, _ in returned])
     row = conn.execute(

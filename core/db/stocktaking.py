@@ -9,6 +9,7 @@ from psycopg.rows import class_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     import psycopg
 
@@ -85,6 +86,52 @@ def _columns(counts: Sequence[Count]) -> dict[str, list[object]]:
         "products": [one.product for one in counts],
         "on_hand": [one.on_hand for one in counts],
     }
+
+
+def forget(conn: psycopg.Connection, warehouse: str, product: str) -> bool:
+    """Take a product out of a warehouse's stock; False if it is not kept, or some is reserved."""
+    return (
+        conn.execute(
+            """
+            delete from stock
+             where warehouse_id = %(warehouse)s and product_code = %(product)s and reserved = 0
+            """,
+            {"warehouse": warehouse, "product": product},
+        ).rowcount
+        == 1
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationRow:
+    """What is reserved for an order, as the console shows it."""
+
+    order_id: int
+    reference: str | None
+    status: str
+    entered_at: datetime
+    product_code: str
+    warehouse_id: str
+    quantity: int
+
+
+def list_reservations(
+    conn: psycopg.Connection, *, warehouse: str | None, product: str | None, limit: int
+) -> list[ReservationRow]:
+    """What is reserved, the oldest orders first, of a warehouse or product or of all."""
+    with conn.cursor(row_factory=class_row(ReservationRow)) as cursor:
+        return cursor.execute(
+            """
+            select r.order_id, o.reference, o.status, o.entered_at, r.product_code,
+                   r.warehouse_id, r.quantity
+              from reservation r join sales_order o on o.id = r.order_id
+             where (%(warehouse)s::text is null or r.warehouse_id = %(warehouse)s)
+               and (%(product)s::text is null or r.product_code = %(product)s)
+             order by o.entered_at, r.order_id, r.product_code, r.warehouse_id
+             limit %(limit)s
+            """,
+            {"warehouse": warehouse, "product": product, "limit": limit},
+        ).fetchall()
 
 
 def list_stock(

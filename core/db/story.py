@@ -23,6 +23,10 @@ PARTS = {
           from order_item i left join product p on p.code = i.product_code
          where i.order_id = %(order)s order by i.item_no
     """,
+    "reserved": """
+        select warehouse_id as warehouse, product_code, quantity
+          from reservation where order_id = %(order)s order by warehouse_id, product_code
+    """,
     "lines": """
         select l.id, l.generation, l.warehouse_id as warehouse, l.item_no,
                case when l.item_no is null then

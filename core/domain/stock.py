@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+NAMED = 5
+"""How many of the items that are short a sentence names."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -43,11 +46,11 @@ class Shortage:
 
 @dataclass(frozen=True, slots=True)
 class Allotment:
-    """What becomes of one order: where its managed items are served, or why it is short."""
+    """What becomes of one order: where its items of stock are served, or why it is short."""
 
     order: int
     places: Mapping[int, str] = field(default_factory=dict)
-    """The warehouse of each managed item, by the item's number."""
+    """The warehouse of each item that is kept in stock, by the item's number."""
     reserved: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Units to reserve, by warehouse and product."""
     back_ordered: int = 0
@@ -59,13 +62,15 @@ class Allotment:
 
     @property
     def sentence(self) -> str:
-        """Why it is short."""
+        """Why it is short; of many items the first few are named."""
         lead = "no one warehouse has all of it; " if self.together else ""
-        return lead + "; ".join(one.sentence for one in self.short)
+        more = len(self.short) - NAMED
+        rest = f"; and {more} more items" if more > 0 else ""
+        return lead + "; ".join(one.sentence for one in self.short[:NAMED]) + rest
 
 
 Available = Mapping[tuple[str, str], int]
-"""Units on hand and not reserved, by warehouse and product; what is not in it is not managed."""
+"""Units on hand and not reserved, by warehouse and product; what is not in it is not kept."""
 
 
 def allot(
@@ -82,8 +87,8 @@ def allot(
     `split` allows it, each to the first place that has all of that item; else to the first that
     takes back-orders, with what it has. An order of which an item finds no place is short.
 
-    An item is managed if its warehouse, or any warehouse where it names none, has a row of its
-    product in `available`; other items are none of this function's business.
+    An item is kept in stock if its warehouse, or any warehouse where it names none, has a row of
+    its product in `available`; other items are none of this function's business.
     """
     shelf = _Shelf(available, places)
     return [_Order(shelf, order, items, split=split).decide() for order, items in orders]
@@ -104,11 +109,11 @@ class _Shelf:
             having.sort(key=lambda place: self._rank[place.warehouse])
 
     def candidates(self, item: Item) -> list[Place]:
-        """The places that may serve an item, the preferred first; none: it is not managed."""
+        """The places that may serve an item, the preferred first; none: it is not kept."""
         if item.warehouse is None:
             return self._having.get(item.product, [])
-        managed = (item.warehouse, item.product) in self._left
-        return [self._places[item.warehouse]] if managed else []
+        kept = (item.warehouse, item.product) in self._left
+        return [self._places[item.warehouse]] if kept else []
 
     def left(self, warehouse: str, product: str) -> int:
         return self._left[warehouse, product] - self._taken[warehouse, product]
@@ -134,10 +139,10 @@ class _Order:
     def __init__(self, shelf: _Shelf, order: int, items: Sequence[Item], *, split: bool) -> None:
         self._shelf = shelf
         self._order = order
-        managed = [(item, shelf.candidates(item)) for item in items]
+        served = [(item, shelf.candidates(item)) for item in items]
         # The seller's choice first: what an item names it can get nowhere else.
         self._items = sorted(
-            ((item, where) for item, where in managed if where),
+            ((item, where) for item, where in served if where),
             key=lambda pair: pair[0].warehouse is None,
         )
         named = {item.warehouse for item, _ in self._items if item.warehouse is not None}
@@ -170,7 +175,7 @@ class _Order:
         return None
 
     def _common(self) -> list[Place]:
-        """The places that manage every item."""
+        """The places that keep every item."""
         if self._apart:
             return []
         _, first = self._items[0]

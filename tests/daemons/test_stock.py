@@ -78,14 +78,31 @@ def test_cancelled_units_are_free(desk: Desk) -> None:
         assert desk.stock_of("LONDON", "CASE") == (4, left, 0)
 
 
-def test_a_rejected_line_stays_reserved(desk: Desk) -> None:
-    """A rejection keeps the units for the order, which may be generated again."""
-    desk.stock("LONDON", "CASE", 4)
-    order = desk.request(("CASE", 2, "1"))
-    reserve(desk, order, 2)
-    given = record(order, "D1", line(desk.lines(order)[0], 2, "REJECTED"), status="REJECTED")
+def test_rejected_units_are_free(desk: Desk) -> None:
+    """A rejected line keeps nothing, at once; the open ones of the same product keep theirs."""
+    desk.stock("LONDON", "CASE", 9)
+    order = desk.request(("CASE", 2, "1"), ("CASE", 3, "1"))
+    reserve(desk, order, 5)
+    first, _ = desk.lines(order)
+    given = record(order, "D1", line(first, 2, "REJECTED"), status="PART_DISPATCHED")
     assert desk.answer("LONDON", given) == [None]
-    assert (desk.status(order), desk.stock_of("LONDON", "CASE")) == ("ERROR", (4, 2, 0))
+    assert (desk.status(order), desk.stock_of("LONDON", "CASE")) == ("AWAITING_DISPATCH", (9, 3, 0))
+    assert desk.answer("LONDON", record(order, "D2", status="REJECTED")) == [None]
+    assert (desk.status(order), desk.stock_of("LONDON", "CASE")) == ("ERROR", (9, 0, 0))
+
+
+def test_what_is_back_ordered_stays_reserved(desk: Desk) -> None:
+    """A back-order leaves open what it names, and reserved what was there."""
+    desk.stock("LONDON", "CASE", 9)
+    order = desk.request(("CASE", 5, "1"))
+    reserve(desk, order, 4)
+    (asked,) = desk.lines(order)
+    later = line(asked, 3, "BACK_ORDERED")
+    given = record(order, "D1", line(asked, 2), later, status="PART_DISPATCHED")
+    assert desk.answer("LONDON", given) == [None]
+    assert (desk.reserved(order), desk.stock_of("LONDON", "CASE")) == (
+        {("LONDON", "CASE"): 2}, (7, 2, 0),
+    )  # fmt: skip
 
 
 def test_records_of_one_product_in_one_batch(desk: Desk) -> None:

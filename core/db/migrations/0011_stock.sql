@@ -1,5 +1,5 @@
 -- Stock: what each warehouse has, and what of it is reserved for which order. A product with no row
--- here is not managed: its orders go their way unchecked.
+-- here is not kept in stock: its orders go their way unchecked.
 
 -- Which warehouse serves an item that names none: the lowest number first; and whether it takes what
 -- it does not have, to be sent later.
@@ -25,7 +25,7 @@ create table stock (
     constraint stock_reserved check (reserved between 0 and on_hand)
 ) with (fillfactor = 70);
 create index stock_product on stock (product_code);
-comment on table stock is 'What a warehouse has of a product; without a row the product is not managed there.';
+comment on table stock is 'What a warehouse has of a product; without a row it is not kept there.';
 
 create table reservation (
     order_id bigint not null references sales_order,
@@ -90,14 +90,15 @@ create trigger stock_reserved_none before insert on stock
     for each row when (new.reserved <> 0)
     execute function refuse('stock.reserved is counted from the reservations');
 
--- An order that has ended keeps nothing. Installations without stock pay one look at an empty table.
+-- An order that has ended, or is in Error, keeps nothing: one in Error may never go on, and is checked
+-- anew if it does. Installations without stock pay one look at an empty table.
 create function reservation_released() returns trigger
 language plpgsql security definer set search_path = public, pg_temp as $$
 begin
     if exists (select from reservation) then
         execute $sql$
             delete from reservation r
-             where r.order_id in (select id from new_row where status in ('COMPLETE', 'CANCELLED'))
+             where r.order_id in (select id from new_row where status in ('COMPLETE', 'CANCELLED', 'ERROR'))
         $sql$;
     end if;
     return null;
@@ -116,4 +117,5 @@ grant update (quantity), delete on reservation to sales_order_dispatch;
 grant select on stock, reservation to sales_order_console;
 grant insert (warehouse_id, product_code, on_hand), update (on_hand, unrecorded) on stock
     to sales_order_console;
+grant delete on stock to sales_order_console;
 grant insert, update (quantity), delete on reservation to sales_order_console;
