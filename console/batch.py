@@ -104,6 +104,7 @@ def _tell(told: dict[str, Any]) -> None:
         ("attempts", told["attempts"] or None),
         ("reason", told["reason"]),
         ("sentence", told["sentence"]),
+        ("entered by", told["entered_by"]),
         ("partner's sequence", told["partner_sequence"]),
     ]
     table = show.table(("", ""), [fact for fact in facts if fact[1] is not None])

@@ -15,7 +15,10 @@ from console.exits import Exit, verdict
 from console.session import Session
 
 NOUNS: dict[str, tuple[str, str]] = {
-    "order": ("console.order:order", "Enter, show, hold, reject, cancel and regenerate orders."),
+    "order": (
+        "console.order:order",
+        "Enter, reserve, show, hold, reject, cancel, return and regenerate orders.",
+    ),
     "batch": ("console.batch:batch", "List and show interface batches, and reprocess them."),
     "fraud": ("console.fraud:fraud", "Try the fraud check, list verdicts, block addresses."),
     "file": ("console.file:file", "List, open, requeue and discard generic files."),
@@ -24,6 +27,7 @@ NOUNS: dict[str, tuple[str, str]] = {
     "reconcile": ("console.reconcile:reconcile", "Every disagreement of tables and trees."),
     "warehouse": ("console.warehouse:warehouse", "List, add and change warehouses."),
     "product": ("console.product:product", "Import and list products."),
+    "stock": ("console.stock:stock", "Count, import and show the stock of the warehouses."),
     "keys": ("console.keys:keys", "Make keys and certificates, and list them."),
     "config": ("console.properties:config", "Show and check the module properties."),
     "db": ("console.database:db", "Bring the database to this release's schema."),

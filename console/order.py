@@ -15,7 +15,7 @@ STATUSES = ["NEW", "AWAITING_GENERATION", "AWAITING_DISPATCH", "COMPLETE", "ERRO
 
 @click.group()
 def order() -> None:
-    """Enter, show, hold, reject, cancel and regenerate orders."""
+    """Enter, reserve, show, hold, reject, cancel, return and regenerate orders."""
 
 
 @order.command(epilog=example("cmp-orders order submit orders.jsonl --refused refused.jsonl"))
@@ -33,7 +33,8 @@ def order() -> None:
 @click.option(
     "--refused",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="Write each refused order's line, reference and reason here, as JSON lines.",
+    help="Write the line, reference and reason of each order that is refused, or short of stock, "
+    "here, as JSON lines.",
 )
 @as_json
 @pass_session
@@ -45,11 +46,27 @@ def submit(
     JSON lines: one order a line, as schemas/order.schema.json describes it. CSV: one item a row;
     see docs/commands.md. An order that is there already, saying the same, is left as it is, so
     the same file can be submitted again. What is refused is told with its line and why (exit 1);
-    the others are entered.
+    the others are entered. Where stock is kept it is reserved; an order that is short of it stays
+    New (exit 1).
     """
     from console.order_submit import run  # noqa: PLC0415
 
     return run(session, file, kind=kind, draft=draft, refused=refused, as_json=as_json)
+
+
+@order.command(epilog=example("cmp-orders order reserve", "cmp-orders order reserve WEB-2026-0417"))
+@click.argument("names", metavar="[ID|REFERENCE]...", nargs=-1)
+@as_json
+@pass_session
+def reserve(session: Session, names: tuple[str, ...], as_json: bool) -> Exit:
+    """Check the stock anew for orders in New, reserve it and submit what can be served.
+
+    Without a name: for all that were submitted and stay New for want of stock, the oldest first.
+    Exit 1 says that some are short still.
+    """
+    from console.order_reserve import run  # noqa: PLC0415
+
+    return run(session, names, as_json=as_json)
 
 
 @order.command(epilog=example("cmp-orders order show WEB-2026-000417"))
@@ -195,3 +212,55 @@ def regenerate(session: Session, name: str) -> None:
 
     with session.connection() as conn:
         show.note(order_moves.regenerate(conn, name))
+
+
+@order.command(
+    "return",
+    epilog=example(
+        "cmp-orders order return 417 --unit 490154203237518 --reason 'changed their mind'",
+        "cmp-orders order return WEB-417 --product CASE --quantity 2 --damaged --reason broken",
+    ),
+)
+@click.argument("name", metavar="ID|REFERENCE")
+@click.option(
+    "--unit",
+    "numbers",
+    multiple=True,
+    metavar="NUMBER",
+    help="A unit that came back, by its serial number, IMEI or ICCID; may be given again.",
+)
+@click.option("--product", help="The product that came back, where its units have no numbers.")
+@click.option("--quantity", type=click.IntRange(1), help="With --product: how many units.")
+@click.option("--damaged", is_flag=True, help="They cannot be sold again: no stock has them.")
+@click.option("--reason", required=True, help="Kept with the return.")
+@pass_session
+def return_(  # the options of the verb
+    session: Session,
+    name: str,
+    numbers: tuple[str, ...],
+    product: str | None,
+    quantity: int | None,
+    damaged: bool,
+    reason: str,
+) -> None:
+    """Enter goods that came back, where no file of the warehouse tells of them.
+
+    Dispatch takes it in like a warehouse's record: the units' numbers are free to go out again,
+    what can be sold is back in stock, and what was billed is credited. The order stays where it is.
+    """
+    if bool(numbers) == bool(product) or (product is None) != (quantity is None):
+        raise click.UsageError("say --unit, or --product and --quantity")
+    from console import returning, show  # noqa: PLC0415
+
+    with session.connection() as conn:
+        show.note(
+            returning.enter(
+                conn,
+                name,
+                numbers=numbers,
+                product=product,
+                quantity=quantity or 0,
+                damaged=damaged,
+                reason=reason,
+            )
+        )

@@ -9,7 +9,7 @@ import psycopg
 
 from console.exits import Refusal
 from console.show import printable
-from core.db import cancellations, fraud, orders, rejecting
+from core.db import cancellations, fraud, orders, rejecting, reserving, stock
 from core.db.orders import Standing
 from core.domain.order import LEGAL_MOVES, OrderStatus
 from core.errors import Reason
@@ -91,6 +91,7 @@ def _ask(conn: psycopg.Connection, order: Standing, reason: str) -> str:
             "answered yet: cmp-orders order show"
         )
     orders.cancel_lines(conn, order.id)
+    stock.release_excess(conn, [order.id])
     orders.unqueue(conn, order.id)
     if order.unsealed_lines:
         # Nothing is left that a hold could keep back.
@@ -179,9 +180,21 @@ def regenerate(conn: psycopg.Connection, name: str) -> str:
             )
         if order.lines and not order.owed:
             raise Refusal(f"nothing of order {order.id} is left to request")
+        if reserving.is_kept(conn):
+            _reserve_again(conn, order.id)
         orders.supersede(conn, order.id)
         orders.move(conn, order.id, "AWAITING_GENERATION", "regenerated")
     return f"order {order.id} awaits generation again: {order.owed} units are owed"
+
+
+def _reserve_again(conn: psycopg.Connection, order: int) -> None:
+    """An order that came to Error has given its stock back."""
+    decided = reserving.reserve_again(conn, order)
+    if decided.short:
+        raise Refusal(
+            f"order {order} stays in Error, {Reason.OUT_OF_STOCK}: {decided.sentence} "
+            "(cmp-orders stock show)"
+        )
 
 
 def _shown(order: Standing) -> str:

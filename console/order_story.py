@@ -34,6 +34,7 @@ def tell(console: Console, order: Row) -> None:
     console.print(_head(order))
     for title, columns, rows, line in (
         ("Items", _ITEM, order["items"], _item),
+        ("Reserved in stock", _RESERVED, order["reserved"], _reserved),
         ("Request lines", _LINE, order["lines"], _line),
         ("Fraud check before sending", _CHECK, order["fraud_checks"], _check),
         ("Holds", _HOLD, order["holds"], _hold),
@@ -126,6 +127,13 @@ def _item(row: Row) -> Sequence[object]:
     return [row[name] for name in (*names, "open", "dispatched", "cancelled")]
 
 
+_RESERVED = ("warehouse", "product", ">quantity")
+
+
+def _reserved(row: Row) -> Sequence[object]:
+    return [row["warehouse"], row["product_code"], row["quantity"]]
+
+
 _LINE = (
     ">line",
     "for item",
@@ -147,6 +155,10 @@ def _line(row: Row) -> Sequence[object]:
         remark = "back-ordered"
     elif left:
         remark = f"{left} open"
+    if row["excess"]:
+        remark = f"{row['excess']} more than asked"
+    if back := row["returned"] + row["excess_returned"]:
+        remark = f"{back} came back"
     names = ("warehouse", "quantity", "dispatched", "cancelled", "rejected")
     items = row["merged_items"] if row["item_no"] is None else row["item_no"]
     return [row["id"], items, *(row[name] for name in names), remark]
@@ -211,7 +223,7 @@ def _dispatch(row: Row) -> Sequence[object]:
     applied = f"applied {show.moment(row['applied_at'])}" if row["applied_at"] else row["reason"]
     return [
         row["batch"],
-        row["file"],
+        row["file"] or (row["entered_by"] and f"entered by {row['entered_by']}"),
         _below(f"{row['status']} {row['dispatch_id']}", sent, applied),
     ]
 
@@ -221,13 +233,13 @@ def _below(*lines: str | None) -> Text:
     return Text("\n".join(show.printable(line) for line in lines if line))
 
 
-_UNIT = (">line", ">unit", "serial number", "IMEI", "ICCID", "other")
+_UNIT = (">line", ">unit", "serial number", "IMEI", "ICCID", "other", "")
 
 
 def _unit(row: Row) -> Sequence[object]:
     other = ", ".join(f"{name} {value}" for name, value in (row["attributes"] or {}).items())
     names = ("line_id", "unit_no", "serial_number", "imei", "iccid")
-    return [*(row[name] for name in names), other]
+    return [*(row[name] for name in names), other, "" if row["active"] else "came back"]
 
 
 _CHARGE = (">line", "dispatch", "product", ">quantity", ">price", ">amount", "")

@@ -25,13 +25,17 @@ KINDS = ("auto", "json", "csv")
 def run(  # the options of the verb
     session: Session, path: Path, *, kind: str, draft: bool, refused: Path | None, as_json: bool
 ) -> Exit:
-    """Submit the orders of a file, `-` being standard input; REFUSED if any was not taken."""
+    """Submit the orders of a file, `-` being standard input.
+
+    REFUSED if any was not taken, or stays New for want of stock.
+    """
     with ExitStack() as stack:
         source = sys.stdin.buffer if str(path) == "-" else stack.enter_context(path.open("rb"))
         heard = _listener(stack.enter_context(refused.open("wb")) if refused else None)
         conn = stack.enter_context(session.connection())
         progress = stack.enter_context(_progress(source, path, shown=not as_json))
-        submission = Submission(conn, draft=draft, refused=heard, progress=progress)
+        split = session.properties.stock.split
+        submission = Submission(conn, draft=draft, split=split, refused=heard, progress=progress)
         read = order_file.csv_rows if _is_csv(path, kind) else order_file.json_lines
         try:
             summary = submission.run(read(source))
@@ -42,7 +46,7 @@ def run(  # the options of the verb
         show.print_json(document(summary))
     else:
         print_summary(summary, draft=draft, refused=refused)
-    return Exit.REFUSED if summary.refused else Exit.DONE
+    return Exit.REFUSED if summary.refused or summary.short else Exit.DONE
 
 
 def _is_csv(path: Path, kind: str) -> bool:
@@ -90,28 +94,48 @@ def document(summary: Summary) -> dict[str, Any]:
         "items": summary.items,
         "already_there": summary.already_there,
         "drafts_submitted": summary.drafts_submitted,
+        "short": summary.short,
+        "units_back_ordered": summary.back_ordered,
         "refused": summary.refused,
         "reasons": [
             {"reason": reason, "rule": rule, "orders": count}
             for (reason, rule), count in summary.rules.most_common()
         ],
         "first_refused": [asdict(one) for one in summary.first_refused],
+        "first_short": [asdict(one) for one in summary.first_short],
     }
 
 
 def print_summary(summary: Summary, *, draft: bool, refused: Path | None) -> None:
     """The summary for people, on standard output."""
     console = show.terminal()
-    verb = "entered as drafts" if draft else "submitted"
+    verb = "entered as drafts" if draft else "entered" if summary.short else "submitted"
     counts = [(verb, summary.entered), ("already there, left as they are", summary.already_there)]
     if summary.drafts_submitted:
         counts.append(("of these drafts, now submitted", summary.drafts_submitted))
+    if summary.short:
+        counts.append(("that stay New: the stock does not suffice", summary.short))
     counts.append(("refused", summary.refused))
     rows = [(show.thousands(count), f"orders {what}") for what, count in counts]
     rows.insert(1, (show.thousands(summary.items), "items in these"))
+    if summary.back_ordered:
+        rows.append((show.thousands(summary.back_ordered), "units on back-order"))
     console.print(show.table((">", ""), rows))
-    if not summary.refused:
-        return
+    if summary.short:
+        console.print()
+        _print_first(console, summary.first_short)
+        show.note("Once there is stock: cmp-orders order reserve, or submit the same file again.")
+    if summary.refused:
+        _print_refused(console, summary)
+    told = len(summary.first_refused) + len(summary.first_short)
+    more = summary.refused + summary.short - told
+    if refused and told:
+        show.note(f"All of them: {refused}")
+    elif more > 0:
+        show.note(f"... and {more:,} more: --refused FILE writes each with its line and reason.")
+
+
+def _print_refused(console: Console, summary: Summary) -> None:
     reasons = [
         (show.thousands(count), reason, rule)
         for (reason, rule), count in summary.rules.most_common()
@@ -119,13 +143,12 @@ def print_summary(summary: Summary, *, draft: bool, refused: Path | None) -> Non
     console.print()
     console.print(show.table((">orders", "refused for", "rule"), reasons))
     console.print()
-    first = [(one.line, one.reference, one.sentence) for one in summary.first_refused]
-    console.print(show.table((">line", "reference", "why"), first))
-    more = summary.refused - len(first)
-    if refused:
-        show.note(f"All that were refused: {refused}")
-    elif more > 0:
-        show.note(f"... and {more:,} more: --refused FILE writes each with its line and reason.")
+    _print_first(console, summary.first_refused)
+
+
+def _print_first(console: Console, some: list[Refused]) -> None:
+    rows = [(one.line, one.reference, one.sentence) for one in some]
+    console.print(show.table((">line", "reference", "why"), rows))
 
 
 def _print_interrupted(summary: Summary) -> None:

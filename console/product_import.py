@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import orjson
 
-from console import order_file, show
-from console.exits import Exit, Refusal
+from console import flat_csv, order_file, show
+from console.exits import Exit
 from console.order_file import Entry, Refused
 from console.session import Session
 from core.db import masterdata
@@ -34,7 +32,11 @@ def run(session: Session, path: Path, *, kind: str, as_json: bool) -> Exit:
     with ExitStack() as stack:
         source = sys.stdin.buffer if str(path) == "-" else stack.enter_context(path.open("rb"))
         conn = stack.enter_context(session.connection())
-        entries = _rows(source) if is_csv else order_file.json_lines(source)
+        entries = (
+            flat_csv.entries(source, COLUMNS, {"code", "description"}, _product)
+            if is_csv
+            else order_file.json_lines(source)
+        )
         for chunk in _chunks(entries, refused):
             unknown = masterdata.unknown_warehouses(
                 conn, [e.document["warehouse"] for e in chunk if "warehouse" in e.document]
@@ -86,24 +88,6 @@ def _judge(product: dict[str, Any], seen: set[str]) -> None:
             Reason.SCHEMA_INVALID,
             "Only a serialised product has attributes: /serialised must be true.",
         )
-
-
-def _rows(stream: IO[bytes]) -> Iterator[Entry | Refused]:
-    text = io.TextIOWrapper(stream, "utf-8-sig", newline="")
-    # Cells that the first row does not name are a property that the schema refuses.
-    reader = csv.DictReader(text, restkey="more", strict=True)
-    try:
-        given = set(reader.fieldnames or ())
-        if not {"code", "description"} <= given <= set(COLUMNS):
-            raise Refusal(f"line 1 has to name the columns; known are {', '.join(COLUMNS)}")
-        for row in reader:
-            yield Entry(reader.line_num, _product(row))
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise Refusal(
-            f"line {reader.line_num + 1}: no CSV in UTF-8; nothing from here on was read"
-        ) from error
-    finally:
-        text.detach()
 
 
 def _product(row: dict[str, str]) -> dict[str, Any]:

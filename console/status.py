@@ -31,6 +31,7 @@ class Step:
 
 ORDERS = (
     Step("NEW", "New", "whoever enters it"),
+    Step("short", "  New, and short of stock", "order reserve"),
     Step("AWAITING_GENERATION", "Awaiting Generation", "request-extract"),
     Step("queued", "  queued for a batch", "request-extract"),
     Step("held", "  queued, and held", "order release"),
@@ -135,7 +136,7 @@ def look(session: Session) -> dict[str, Any]:
 def _orders(conn: psycopg.Connection) -> dict[str, Count]:
     from core.db import funnel  # noqa: PLC0415
 
-    found = {count.names[0]: count for count in funnel.orders(conn)}
+    found = {count.names[0]: count for count in (*funnel.orders(conn), funnel.short(conn))}
     names = {"ready": "queued", "held": "held"}
     return found | {names[count.names[0]]: count for count in funnel.queued(conn)}
 

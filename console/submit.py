@@ -3,6 +3,9 @@
 Each transaction enters whole orders and is one place in the file. After a crash the same file is
 submitted again: an order that is there already, saying the same, is counted and left as it is, so
 that nothing is entered twice and nothing is left out. Memory depends on one transaction's orders.
+
+Where stock is kept it is checked and reserved in the transaction that enters, in the file's order:
+an order that is short is entered and stays New, with the reason.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import psycopg
 
 from console.admission import Admitted, admit, rule
 from console.order_file import Entry, Refused
-from core.db import intake
+from core.db import intake, reserving
 from core.errors import Reason
 
 ORDERS_A_TRANSACTION: Final = 5_000
@@ -27,6 +30,7 @@ SHOWN: Final = 20
 """How many refused orders the summary lists one by one."""
 
 ALREADY_SUBMITTED: Final = Reason.ALREADY_SUBMITTED
+OUT_OF_STOCK: Final = Reason.OUT_OF_STOCK
 RETRIED: Final = (
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
@@ -43,10 +47,15 @@ class Summary:
     refused: int = 0
     items: int = 0
     drafts_submitted: int = 0
-    """Orders already there, left New by an earlier --draft, that went on now."""
+    """Orders already there, left New before, that went on now."""
+    short: int = 0
+    """Orders, entered now or there already, that stay New since the stock does not suffice."""
+    back_ordered: int = 0
+    """Units that were taken though they are not in stock, to be sent later."""
     rules: Counter[tuple[str, str]] = field(default_factory=Counter)
     """Refused orders by reason and rule."""
     first_refused: list[Refused] = field(default_factory=list)
+    first_short: list[Refused] = field(default_factory=list)
 
     def refuse(self, one: Refused) -> None:
         """Count a refused order."""
@@ -54,6 +63,22 @@ class Summary:
         self.rules[one.reason, rule(one)] += 1
         if len(self.first_refused) < SHOWN:
             self.first_refused.append(one)
+
+    def leave_short(self, one: Refused) -> None:
+        """Count an order that is short of stock."""
+        self.short += 1
+        if len(self.first_short) < SHOWN:
+            self.first_short.append(one)
+
+
+@dataclass
+class _Went:
+    """What became of the orders of one transaction that were to go on."""
+
+    drafts: int = 0
+    back_ordered: int = 0
+    short: list[tuple[int, str]] = field(default_factory=list)
+    """Line and sentence of each that the stock does not serve."""
 
 
 class Submission:
@@ -64,14 +89,19 @@ class Submission:
         conn: psycopg.Connection,
         *,
         draft: bool = False,
+        split: bool = True,
         orders_a_transaction: int = ORDERS_A_TRANSACTION,
         refused: Callable[[Refused], None] = lambda _: None,
         progress: Callable[[Summary], None] = lambda _: None,
     ) -> None:
-        """`draft` leaves the orders New; `refused` hears of each one that is not taken."""
+        """`draft` leaves the orders New; `split` lets several warehouses serve one order.
+
+        `refused` hears of each order that is not taken, or stays New for want of stock.
+        """
         self.summary = Summary()
         self._conn = conn
         self._draft = draft
+        self._split = split
         self._most = orders_a_transaction
         self._refused = refused
         self._progress = progress
@@ -132,14 +162,41 @@ class Submission:
             entered = intake.insert_orders(conn)
             items = intake.insert_items(conn) if entered else 0
             known = intake.known(conn) if entered < len(orders) else []
-            drafts = 0
-            if not self._draft:
-                new = [one.order_id for one in known if one.same and one.status == "NEW"]
-                drafts = intake.submit(conn, new) - entered
+            left = {one.order_id: one.line for one in known if one.same and one.status == "NEW"}
+            went = _Went()
+            if reserving.is_kept(conn):
+                went = self._reserve({} if self._draft else left)
+            elif not self._draft:
+                went.drafts = intake.submit(conn, list(left)) - entered
         self.summary.entered += entered
         self.summary.items += items
-        self.summary.drafts_submitted += drafts
+        self.summary.drafts_submitted += went.drafts
+        self.summary.back_ordered += went.back_ordered
         self._judge(orders, known)
+        self._tell_short(orders, went)
+
+    def _reserve(self, left: dict[int, int]) -> _Went:
+        """Reserve for what was just entered, and for these left New before, by order and line."""
+        mine = {order: line for line, order in intake.entered(self._conn)}
+        line_of = left | mine
+        decided = reserving.reserve(
+            self._conn,
+            sorted(line_of, key=line_of.__getitem__),
+            split=self._split,
+            submit=not self._draft,
+        )
+        return _Went(
+            drafts=sum(not one.short and one.order not in mine for one in decided),
+            back_ordered=sum(one.back_ordered for one in decided),
+            short=[(line_of[one.order], one.sentence) for one in decided if one.short],
+        )
+
+    def _tell_short(self, orders: list[Admitted], went: _Went) -> None:
+        references = {one.line: one.reference for one in orders} if went.short else {}
+        for line, sentence in went.short:
+            one = Refused(line, references[line], OUT_OF_STOCK, f"It stays New: {sentence}.")
+            self.summary.leave_short(one)
+            self._refused(one)
 
     def _judge(self, orders: list[Admitted], known: list[intake.Known]) -> None:
         references = {one.line: one.reference for one in orders} if known else {}

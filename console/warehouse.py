@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from core.db.masterdata import WarehouseRow
 
 GRANULARITIES = ["ITEM", "UNIT", "PRODUCT"]
+PREFERRED = "Of warehouses that have an order's goods in stock the lowest number serves it."
+BACK_ORDER = "Whether it takes what it does not have in stock, to send it later."
 
 
 class _WithStandIn(click.Group):
@@ -44,15 +46,48 @@ def warehouse() -> None:
     show_default=True,
     help="What one request line stands for: an item, a unit, or all of a product in an order.",
 )
+@click.option(
+    "--over-dispatch",
+    type=click.IntRange(0, 100),
+    default=0,
+    show_default=True,
+    metavar="PERCENT",
+    help="How much more than a line asks for it may dispatch; the excess is not billed.",
+)
+@click.option(
+    "--priority",
+    type=click.IntRange(0, 1_000_000),
+    default=100,
+    show_default=True,
+    help=PREFERRED,
+)
+@click.option("--back-order/--no-back-order", default=False, help=BACK_ORDER)
 @pass_session
-def add(session: Session, warehouse: str, name: str, granularity: str) -> None:
+def add(
+    session: Session,
+    *,
+    warehouse: str,
+    name: str,
+    granularity: str,
+    over_dispatch: int,
+    priority: int,
+    back_order: bool,
+) -> None:
     """Add WAREHOUSE: capital letters, digits, - and _, at most 32."""
     from console import show  # noqa: PLC0415
     from core.db import masterdata  # noqa: PLC0415
 
     _check(warehouse, name)
     with session.connection() as conn:
-        if not masterdata.add_warehouse(conn, warehouse, name, granularity):
+        if not masterdata.add_warehouse(
+            conn,
+            warehouse,
+            name,
+            granularity,
+            over_dispatch_percent=over_dispatch,
+            priority=priority,
+            back_order=back_order,
+        ):
             raise Refusal(
                 f"{warehouse} is a warehouse already; cmp-orders warehouse set changes it"
             )
@@ -77,11 +112,21 @@ def list_(session: Session, as_json: bool) -> None:
     if as_json:
         show.print_json(rows)
         return
-    columns = ("warehouse", "name", "granularity", ">files", ">products", "stopped")
+    columns = (
+        *("warehouse", "name", "granularity", ">over", ">priority", "back-order"),
+        *(">files", ">products", "stopped"),
+    )
     show.terminal().print(
         show.table(
             columns,
-            [(w.id, w.name, w.granularity, w.file_sequence, w.products, _stopped(w)) for w in rows],
+            [
+                (
+                    *(w.id, w.name, w.granularity, f"{w.over_dispatch_percent} %"),
+                    *(w.priority, "yes" if w.back_order else "no"),
+                    *(w.file_sequence, w.products, _stopped(w)),
+                )
+                for w in rows
+            ],
         )
     )
 
@@ -94,17 +139,43 @@ def list_(session: Session, as_json: bool) -> None:
     type=click.Choice(GRANULARITIES),
     help="Counts for what is generated from now on.",
 )
+@click.option(
+    "--over-dispatch",
+    type=click.IntRange(0, 100),
+    metavar="PERCENT",
+    help="How much more than a line asks for it may dispatch; the excess is not billed.",
+)
+@click.option("--priority", type=click.IntRange(0, 1_000_000), help=PREFERRED)
+@click.option("--back-order/--no-back-order", default=None, help=BACK_ORDER)
 @pass_session
-def set_(session: Session, warehouse: str, name: str | None, granularity: str | None) -> None:
+def set_(
+    session: Session,
+    *,
+    warehouse: str,
+    name: str | None,
+    granularity: str | None,
+    over_dispatch: int | None,
+    priority: int | None,
+    back_order: bool | None,
+) -> None:
     """Change WAREHOUSE."""
     from console import show  # noqa: PLC0415
     from core.db import masterdata  # noqa: PLC0415
 
-    if not (name or granularity):
-        raise click.UsageError("nothing to change: give --name or --granularity")
+    given = (name, granularity, over_dispatch, priority, back_order)
+    if all(value is None for value in given):
+        raise click.UsageError("nothing to change: --help has what can be given")
     _check(warehouse, name)
     with session.connection() as conn:
-        if not masterdata.change_warehouse(conn, warehouse, name=name, granularity=granularity):
+        if not masterdata.change_warehouse(
+            conn,
+            warehouse,
+            name=name,
+            granularity=granularity,
+            over_dispatch_percent=over_dispatch,
+            priority=priority,
+            back_order=back_order,
+        ):
             raise Refusal(f"there is no warehouse {show.printable(warehouse)}")
     show.note(f"{warehouse} is changed")
 

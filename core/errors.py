@@ -85,6 +85,11 @@ class Reason(StrEnum):
         "NOT_TO_CANCEL",
         "The warehouse refuses a cancellation of the order that it was not asked for.",
     )
+    OVER_RETURNED = "OVER_RETURNED", "More came back than is out of the line."
+    NOT_OUT = (
+        "NOT_OUT",
+        "A unit that came back is not out on the line, or is given twice in the file.",
+    )
     DISPATCH_ID_REUSED = "DISPATCH_ID_REUSED", "The dispatchId was used before for other content."
     SERIAL_ACTIVE = (
         "SERIAL_ACTIVE",
@@ -116,7 +121,13 @@ class Reason(StrEnum):
         "ALREADY_SUBMITTED",
         "The reference was submitted before, with other content.",
     )
+    OUT_OF_STOCK = (
+        "OUT_OF_STOCK",
+        "The warehouses do not have what the order asks for; it stays New.",
+    )
     NOT_CSV = "NOT_CSV", "The file is not CSV with the columns that are known."
+    # A count of the stock.
+    BELOW_RESERVED = "BELOW_RESERVED", "Less would be on hand than is reserved for orders."
     # The outcome of an order.
     REJECTED = "REJECTED", "The warehouse rejected a line."
     FRAUD_REJECTED = "FRAUD_REJECTED", "The fraud check at the warehouse rejected the order."

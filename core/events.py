@@ -353,11 +353,26 @@ class Event(Enum):
         ),
         "Where it is not AGREED the customer gets, and pays, what was to be cancelled: tell them.",
     )
+    EXCESS_DISPATCHED = (
+        "warning",
+        ("sequence", "line", "units"),
+        (
+            "A warehouse dispatched more of a line than was asked, within what it is allowed; the "
+            "excess is recorded and not billed."
+        ),
+        "A person decides, with the warehouse, whether the goods come back.",
+    )
     LINE_CLOSED_DISPATCHED = (
         "error",
         ("sequence", "reason"),
         "A warehouse says that it dispatched a line that was settled: goods have moved unasked.",
         "A person decides, with the warehouse, whether the goods come back.",
+    )
+    STOCK_UNRECORDED = (
+        "warning",
+        ("products", "units"),
+        "More was dispatched than the warehouse had on record beside what is reserved for others.",
+        "`cmp-orders stock show` says of which products, as unrecorded; count them.",
     )
     # Trees and database.
     WORK_TREE_CHANGED = (

@@ -9,14 +9,18 @@ DESCRIPTION
     Runs the Sales Order Dispatch job over each loaded dispatch batch. Every record is judged
     first, in file order; then all good ones take effect together: counters of request lines and
     items, serial numbers and other attributes of each unit, one charge a dispatched line of a
-    billable product, and the settlement of orders that have nothing open any more. An order with
-    a rejected line ends in Error, else one with anything dispatched is Complete, else Cancelled.
+    billable product, the stock where it is kept, and the settlement of orders that have nothing
+    open any more. An order with a rejected line ends in Error, else one with anything dispatched
+    is Complete, else Cancelled.
 
     A record that cannot be applied is refused with a stable reason and changes nothing; the batch
     then ends at stage Batch, Error, the rest applied. cmp-orders batch reprocess applies what was
     refused and no more. A dispatch that was applied before, by the warehouse's dispatchId and its
     content, has no effect. A cancellation that was asked of the warehouse ends with its answer,
     or with nothing of the order being open there any more.
+
+    A warehouse may be allowed to dispatch some percent more than a line asks for: the excess is
+    recorded and reported, and not billed.
 
     Where the file was acknowledged to its partner, a second acknowledgement names the records that
     were refused. Orders that a warehouse leaves unanswered, or on back-order, for longer than
@@ -71,11 +75,15 @@ from core.db import (
     dispatches,
     migrate,
     overdue,
+    returns,
+    stock,
 )
 from core.db.applying import Range
 from core.db.connect import Turn
 from core.domain import dispatch as domain
 from core.domain.batch import BATCHED, FAILED, LOADED, BatchType
+from core.domain.dispatch import Aside
+from core.domain.returns import RETURNED
 from core.errors import Defer, Reason
 from core.events import Event
 from core.overdue import Lateness, Overdue
@@ -154,6 +162,7 @@ class Dispatch:
             else:
                 batches.move(conn, batch.id, BATCHED)
             acknowledgements.insert_processed(conn, batch.id)
+        self._tell_excess(job)
         for sequence, order, reason, status in refused:
             # Only where goods have moved a person has to decide.
             closed = reason == Reason.LINE_CLOSED and status.endswith("DISPATCHED")
@@ -165,6 +174,8 @@ class Dispatch:
             )
         for order, answer in job.answered:
             log.emit(Event.CANCELLATION_ANSWERED, order_id=order, status=answer)
+        if job.unrecorded.units:
+            log.emit(Event.STOCK_UNRECORDED, **job.unrecorded._asdict())
         log.emit(
             Event.DISPATCH_APPLIED,
             records=batch.record_count,
@@ -177,6 +188,13 @@ class Dispatch:
             milliseconds=log.milliseconds(started),
         )
 
+    @staticmethod
+    def _tell_excess(job: _Job) -> None:
+        for sequence, order, line, units in job.excess:
+            log.emit(
+                Event.EXCESS_DISPATCHED, sequence=sequence, order_id=order, line=line, units=units
+            )
+
 
 class _Job:
     """One batch inside its transaction: judged, applied, and judged again without what failed."""
@@ -186,9 +204,13 @@ class _Job:
         self._batch = batch
         self._refused: dict[int, tuple[Reason, str]] = {}
         self._conflicts: list[tuple[int, str, bool]] = []
+        self._returns = False
         self.repeated = 0
         self.charges = 0
         self.answered: list[Answered] = []
+        self.excess: list[tuple[int, int | None, int | None, int]] = []
+        """(sequence, order, line, units) that were dispatched beyond what was asked."""
+        self.unrecorded = stock.Unrecorded()
 
     def run(self) -> Counter[str]:
         """Apply every record that can be; how many orders were settled, by status."""
@@ -201,7 +223,8 @@ class _Job:
             orders |= dispatches.existing(conn, sorted(others))
         lines = dispatches.lines(conn, sorted(orders))
         applied = dispatches.applied(conn, batch.id, batch.warehouse_id)
-        to_cancel = cancellations.sent(conn, batch.id, batch.warehouse_id)
+        beside = {one.status for one in records} & domain.ASIDE
+        self._returns = RETURNED in beside
         dispatches.clear_verdicts(conn, batch.id)
         settled: Counter[str] | None = None
         while records and settled is None:
@@ -213,7 +236,12 @@ class _Job:
                 applied=applied,
                 refused_already=self._refused,
                 conflicts=self._conflicts,
-                to_cancel=to_cancel,
+                aside=Aside(
+                    cancellations.sent(conn, batch.id, batch.warehouse_id),
+                    returns.out(conn, batch.id),
+                )
+                if beside
+                else None,
             )
             settled = self._try(records, verdicts)
         return settled or Counter()
@@ -232,6 +260,7 @@ class _Job:
                 raise psycopg.Rollback(attempt) from error
             else:
                 self.repeated = len(verdicts.repeated)
+                self.excess = _beyond(records, verdicts) if verdicts.excess else []
                 return settled
         return None
 
@@ -242,13 +271,19 @@ class _Job:
             dispatches.record_repeats(self._conn, self._batch.id, verdicts.repeated)
         if verdicts.implied:
             dispatches.insert_implied(self._conn, self._batch.id, verdicts.implied)
+        if verdicts.excess:
+            dispatches.record_excess(self._conn, self._batch.id, verdicts.excess)
 
     def _effects(self, of: Range) -> Counter[str]:
         conn = self._conn
         if applying.insert_dispatches(conn, of) == 0:
             return Counter()
+        if self._returns:
+            stock.put_back(conn, returns.take_back(conn, of))
         self.charges = applying.apply_lines(conn, of)
         self.answered = cancellations.answer(conn, of)
+        if stock.is_kept(conn, of.warehouse):
+            self.unrecorded = stock.take(conn, of)
         settled = applying.settle(conn, of)
         applying.record_applied(conn, of)
         return Counter(settled)
@@ -280,6 +315,21 @@ class _Job:
 
     def _range(self, sequences: Sequence[int]) -> Range:
         return Range(self._batch.id, self._batch.warehouse_id, sequences[0], sequences[-1])
+
+
+def _beyond(
+    records: Sequence[Record], verdicts: Verdicts
+) -> list[tuple[int, int | None, int | None, int]]:
+    """What was dispatched beyond what was asked, with its order and line."""
+    by_sequence = {one.sequence: one for one in records}
+    found = []
+    for sequence, line_no, units in verdicts.excess:
+        record = by_sequence[sequence]
+        if record.status == RETURNED:
+            continue
+        (line,) = (one.line_id for one in record.claims if one.line_no == line_no)
+        found.append((sequence, record.order_id, line, units))
+    return found
 
 
 def lateness(properties: Properties) -> Overdue:

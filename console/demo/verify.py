@@ -156,11 +156,11 @@ def units_wrong(conn: psycopg.Connection) -> list[str]:
     """Serialised lines with more or fewer numbered units than were dispatched, as sentences."""
     rows = conn.execute(
         """
-        select l.id, l.dispatched, count(u.line_id)
+        select l.id, l.dispatched + l.excess, count(u.line_id)
           from request_line l left join dispatched_unit u on u.line_id = l.id
          where l.serialised
          group by l.id
-        having count(u.line_id) <> l.dispatched
+        having count(u.line_id) <> l.dispatched + l.excess
         """
     )
     return _few(f"line {line} has {units} units for {number}" for line, number, units in rows)

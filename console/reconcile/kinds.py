@@ -220,6 +220,20 @@ class Kind(StrEnum):
         "A charge is not quantity times price as ordered, for the order's account and currency.",
         "Tell billing and the makers.",
     )
+    # Stock.
+    RESERVED_UNOWED = (
+        "RESERVED_UNOWED",
+        "More is reserved for an order than it still asks for: it has ended, or was requested.",
+        (
+            "order show has what it is owed. If its status was changed in SQL, change it back: "
+            "the verbs give the stock back too."
+        ),
+    )
+    STOCK_RESERVED = (
+        "STOCK_RESERVED",
+        "What a row of the stock has as reserved is unlike the sum of its reservations.",
+        "Tell the makers; the database keeps it by itself, and somebody has got round that.",
+    )
     # Batches.
     RECORD_COUNT = (
         "RECORD_COUNT",

@@ -15,7 +15,7 @@ from psycopg.pq import TransactionStatus
 from console.reconcile import trees as files
 from console.reconcile.kinds import Disagreement, Kind
 from console.reconcile.trees import Trees
-from core.db import reconciling, reconciling_batches, warehouses
+from core.db import reconciling, reconciling_batches, reconciling_stock, warehouses
 from core.db.connect import Turn
 from core.db.reconciling import Found
 from core.db.warehouses import Warehouse
@@ -42,6 +42,7 @@ OF_ORDERS: dict[Kind, Check] = {
     Kind.CHARGE_MISSING: reconciling.charges_missing,
     Kind.CHARGE_SURPLUS: reconciling.charges_surplus,
     Kind.CHARGE_WRONG: reconciling.charges_wrong,
+    Kind.RESERVED_UNOWED: reconciling_stock.unowed,
 }
 """The checks whose subject is an order."""
 OF_BATCHES: dict[Kind, Check] = {
@@ -74,6 +75,7 @@ def disagreements(
                     Kind.SEQUENCE_BEHIND, warehouse_id, f"warehouse {warehouse_id}", detail
                 )
             )
+    found += _of_stock(conn)
     order = list(Kind)
     return sorted(found, key=lambda one: (order.index(one.kind), one.warehouse, one.subject))
 
@@ -98,6 +100,19 @@ def _of_tables(
                     subject = f"{what} {row.id}"
                     found.append(Disagreement(kind, row.warehouse or "", subject, row.detail))
     return found
+
+
+def _of_stock(conn: psycopg.Connection) -> list[Disagreement]:
+    """One look: both sides are written by one statement, so that one moment says it all."""
+    return [
+        Disagreement(
+            Kind.STOCK_RESERVED,
+            warehouse,
+            f"stock {product}",
+            f"{reserved} are reserved, the orders have {summed}",
+        )
+        for warehouse, product, reserved, summed in reconciling_stock.reserved_unlike_orders(conn)
+    ]
 
 
 def _of_files(conn: psycopg.Connection, trees: Trees, warehouse: Warehouse) -> list[Disagreement]:

@@ -339,6 +339,16 @@ class Retention(Group):
 LATE = Duration("0s", "365d")
 
 
+class Stock(Group):
+    """What is reserved when orders are submitted, of products that are kept in stock."""
+
+    split: Annotated[bool, Flag()] = Field(
+        True,  # noqa: FBT003  # a default
+        description="true: an order that no warehouse can serve whole is served by several, each "
+        "item by one. false: an order is served by one warehouse, or stays New.",
+    )
+
+
 class Overdue(Group):
     """What counts as late. Each is told once, and again after the pause; 0s switches it off."""
 
@@ -415,6 +425,7 @@ class Properties(BaseSettings):
     probe: Probe = Probe()
     retention: Retention = Retention()
     overdue: Overdue = Overdue()
+    stock: Stock = Stock()
     warehouse: dict[str, Warehouse] = Field({}, description="By the warehouse's id.")
 
     _origin: dict[str, str] = PrivateAttr(default_factory=dict)

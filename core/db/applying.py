@@ -64,6 +64,7 @@ def apply_lines(conn: psycopg.Connection, of: Range) -> int:
 
     Counts on request lines and on the items behind them, records the numbers of each dispatched
     unit, and bills each dispatched line of a billable product: quantity times price as ordered.
+    What was dispatched beyond what was asked is noted on its line, and neither counted nor billed.
     What happened to a merged line goes to its items in the order of their numbers: dispatched units
     to the first that still have some open, then cancelled ones, then rejected ones; each quantity
     is an interval on the running sum of what the shares have open.
@@ -77,9 +78,10 @@ def apply_lines(conn: psycopg.Connection, of: Range) -> int:
     row = conn.execute(
         f"""
         with good as materialized (
-            select l.line_id, l.status, l.quantity, l.unit_count, l.serial_numbers, l.imeis,
-                   l.iccids, l.extras, d.dispatch_id, r.order_id, r.item_no, r.warehouse_id,
-                   r.product_code, r.unit_price, r.billable, o.account_id, o.currency
+            select l.line_id, l.status, l.quantity - l.excess as quantity, l.excess, l.unit_count,
+                   l.serial_numbers, l.imeis, l.iccids, l.extras, d.dispatch_id, r.order_id,
+                   r.item_no, r.warehouse_id, r.product_code, r.unit_price, r.billable,
+                   o.account_id, o.currency
               from dispatch_detail d
              -- The offsets keep these looks by key, whatever the statistics say.
              cross join lateral (select * from sales_order where id = d.order_id offset 0) o
@@ -87,14 +89,16 @@ def apply_lines(conn: psycopg.Connection, of: Range) -> int:
                                   where batch_id = d.batch_id and sequence = d.sequence offset 0) l
              cross join lateral (select * from request_line where id = l.line_id offset 0) r
              where d.batch_id = %(batch)s and d.sequence between %(low)s and %(high)s
-               and d.applied_at is null and d.reason is null
+               and d.applied_at is null and d.reason is null and d.status <> 'RETURNED'
         ), counted as (
             update request_line r
                set dispatched = r.dispatched + e.dispatched,
                    cancelled = r.cancelled + e.cancelled,
                    rejected = r.rejected + e.rejected,
+                   excess = r.excess + e.excess,
                    back_ordered_at = case when e.waiting then now() else r.back_ordered_at end
-              from (select line_id, {_EFFECT}, bool_or(status = 'BACK_ORDERED') as waiting
+              from (select line_id, {_EFFECT}, sum(excess) as excess,
+                           bool_or(status = 'BACK_ORDERED') as waiting
                       from good group by line_id {_LOOKED_UP}) e
              where r.id = e.line_id
         ), share as (
@@ -224,7 +228,7 @@ def settle(conn: psycopg.Connection, of: Range) -> dict[str, int]:
                     select order_id from dispatch_detail
                      where batch_id = %(batch)s and sequence between %(low)s and %(high)s
                        and applied_at is null and reason is null
-                       and status <> 'CANCEL_REFUSED')
+                       and status not in ('CANCEL_REFUSED', 'RETURNED'))
              group by r.order_id
             having bool_and(r.superseded or r.dispatched + r.cancelled + r.rejected = r.quantity)
         ), settled as (

@@ -90,8 +90,10 @@ def lines(conn: psycopg.Connection, orders: list[int]) -> list[Line]:
             select l.id, l.order_id, l.warehouse_id,
                    case when l.superseded then 0
                         else l.quantity - l.dispatched - l.cancelled - l.rejected end,
-                   sent.order_id is not null, l.serialised, l.attributes
+                   sent.order_id is not null, l.serialised, l.attributes,
+                   (l.quantity * w.over_dispatch_percent / 100)::integer
               from request_line l
+              join warehouse w on w.id = l.warehouse_id
               left join (select distinct d.order_id, d.generation, f.warehouse_id
                            from request_detail d join outbound_file f on f.batch_id = d.batch_id
                           where d.order_id = any(%(orders)s)) sent
@@ -102,8 +104,8 @@ def lines(conn: psycopg.Connection, orders: list[int]) -> list[Line]:
             {"orders": orders},
         )
         return [
-            Line(line, order, warehouse, left, sent, serialised, frozenset(names))
-            for line, order, warehouse, left, sent, serialised, names in cursor.fetchall()
+            Line(line, order, warehouse, left, sent, serialised, frozenset(names), more)
+            for line, order, warehouse, left, sent, serialised, names, more in cursor.fetchall()
         ]
 
 
@@ -185,6 +187,20 @@ def insert_implied(
             "statuses": list(columns[3]),
             "quantities": list(columns[4]),
         },
+    )
+
+
+def record_excess(conn: psycopg.Connection, batch: int, excess: list[tuple[int, int, int]]) -> None:
+    """Write to good records' lines how many of their units are beyond what was asked."""
+    sequences, numbers, quantities = (list(column) for column in zip(*excess, strict=True))
+    conn.execute(
+        """
+        update dispatch_line l set excess = e.excess
+          from unnest(%(sequences)s::integer[], %(numbers)s::integer[], %(quantities)s::integer[])
+               as e (sequence, line_no, excess)
+         where l.batch_id = %(batch)s and l.sequence = e.sequence and l.line_no = e.line_no
+        """,
+        {"batch": batch, "sequences": sequences, "numbers": numbers, "quantities": quantities},
     )
 
 

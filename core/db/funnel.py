@@ -36,6 +36,19 @@ def orders(conn: psycopg.Connection) -> list[Count]:
     )
 
 
+def short(conn: psycopg.Connection) -> Count:
+    """Submitted orders that stay New for want of stock."""
+    [found] = _counts(
+        conn,
+        """
+        select 'short', count(*), min(status_at) from sales_order
+         where status = 'NEW' and starts_with(status_reason, 'OUT_OF_STOCK')
+        """,
+        1,
+    )
+    return found
+
+
 def queued(conn: psycopg.Connection) -> list[Count]:
     """Requests that await a batch, by "held" or "ready"."""
     return _counts(

@@ -118,6 +118,16 @@ def insert_items(conn: psycopg.Connection) -> int:
     ).rowcount
 
 
+def entered(conn: psycopg.Connection) -> list[tuple[int, int]]:
+    """(line, order id) of the orders just inserted, as the file has them."""
+    return conn.execute(
+        """
+        select s.line, o.id from order_intake s join sales_order o on o.id = s.order_id
+         order by s.line
+        """
+    ).fetchall()
+
+
 def known(conn: psycopg.Connection) -> list[Known]:
     """The staged orders that were not inserted, each beside the order that has its reference."""
     rows = conn.execute(
@@ -140,7 +150,8 @@ def known(conn: psycopg.Connection) -> list[Known]:
             select distinct coalesce(a.line, b.line) as line
               from (select i.* from item_intake i where i.line in (select line from other)) a
               full join (select t.line, i.item_no, i.product_code, i.quantity, i.unit_price,
-                                i.warehouse_id
+                                -- What the check of stock has chosen, the seller has not said.
+                                case when not i.allotted then i.warehouse_id end as warehouse_id
                            from other t join order_item i on i.order_id = t.id) b
                 on b.line = a.line and b.item_no = a.item_no
              where (a.product_code, a.quantity, a.unit_price, a.warehouse_id)

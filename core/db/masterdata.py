@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     import psycopg
 
+PRIORITY = 100
+"""Of a warehouse that was given none."""
+
 
 @dataclass(frozen=True, slots=True)
 class WarehouseRow:
@@ -20,6 +23,9 @@ class WarehouseRow:
     id: str
     name: str
     granularity: str
+    over_dispatch_percent: int
+    priority: int
+    back_order: bool
     file_sequence: int
     held_reason: str | None
     held_at: datetime | None
@@ -46,31 +52,56 @@ def list_warehouses(conn: psycopg.Connection) -> list[WarehouseRow]:
     with conn.cursor(row_factory=class_row(WarehouseRow)) as cursor:
         return cursor.execute(
             """
-            select w.id, w.name, w.granularity, w.file_sequence, w.held_reason, w.held_at,
-                   w.paused_at, w.paused_by, w.pause_reason,
+            select w.id, w.name, w.granularity, w.over_dispatch_percent, w.priority, w.back_order,
+                   w.file_sequence, w.held_reason, w.held_at, w.paused_at, w.paused_by,
+                   w.pause_reason,
                    (select count(*) from product p where p.warehouse_id = w.id) as products
               from warehouse w order by w.id
             """
         ).fetchall()
 
 
-def add_warehouse(conn: psycopg.Connection, warehouse: str, name: str, granularity: str) -> bool:
+def add_warehouse(
+    conn: psycopg.Connection,
+    warehouse: str,
+    name: str,
+    granularity: str,
+    *,
+    over_dispatch_percent: int = 0,
+    priority: int = PRIORITY,
+    back_order: bool = False,
+) -> bool:
     """Add a warehouse; False if its id is taken."""
     return (
         conn.execute(
             """
-            insert into warehouse (id, name, granularity)
-            values (%(id)s, %(name)s, %(granularity)s)
+            insert into warehouse (id, name, granularity, over_dispatch_percent, priority,
+                                   back_order)
+            values (%(id)s, %(name)s, %(granularity)s, %(percent)s, %(priority)s, %(back_order)s)
                 on conflict (id) do nothing
             """,
-            {"id": warehouse, "name": name, "granularity": granularity},
+            {
+                "id": warehouse,
+                "name": name,
+                "granularity": granularity,
+                "percent": over_dispatch_percent,
+                "priority": priority,
+                "back_order": back_order,
+            },
         ).rowcount
         == 1
     )
 
 
-def change_warehouse(
-    conn: psycopg.Connection, warehouse: str, *, name: str | None, granularity: str | None
+def change_warehouse(  # one argument a column
+    conn: psycopg.Connection,
+    warehouse: str,
+    *,
+    name: str | None,
+    granularity: str | None,
+    over_dispatch_percent: int | None = None,
+    priority: int | None = None,
+    back_order: bool | None = None,
 ) -> bool:
     """Change what is not None; False if there is no such warehouse."""
     return (
@@ -78,10 +109,20 @@ def change_warehouse(
             """
             update warehouse
                set name = coalesce(%(name)s::text, name),
-                   granularity = coalesce(%(granularity)s::text, granularity)
+                   granularity = coalesce(%(granularity)s::text, granularity),
+                   over_dispatch_percent = coalesce(%(percent)s::integer, over_dispatch_percent),
+                   priority = coalesce(%(priority)s::integer, priority),
+                   back_order = coalesce(%(back_order)s::boolean, back_order)
              where id = %(id)s
             """,
-            {"id": warehouse, "name": name, "granularity": granularity},
+            {
+                "id": warehouse,
+                "name": name,
+                "granularity": granularity,
+                "percent": over_dispatch_percent,
+                "priority": priority,
+                "back_order": back_order,
+            },
         ).rowcount
         == 1
     )

@@ -163,7 +163,7 @@ def retry_acknowledgements(conn: psycopg.Connection, file: int) -> int:
 BATCH = """
     select id, category, type, direction, warehouse_id as warehouse, stage, stage_status, stage_at,
            record_count, action, fraud_check_required, created_at, attempts, reason, sentence,
-           partner_sequence, received_at
+           partner_sequence, received_at, entered_by
       from batch where id = %(batch)s
 """
 BATCH_PARTS = {

@@ -265,7 +265,11 @@ def line_counters(conn: psycopg.Connection, among: list[int] | None) -> list[Fou
         """
         with effect as (
             select l.line_id,
-                   sum(l.quantity) filter (where l.status = 'DISPATCHED') as dispatched,
+                   sum(l.quantity - l.excess) filter (where l.status = 'DISPATCHED') as dispatched,
+                   sum(l.excess) filter (where l.status = 'DISPATCHED') as excess,
+                   sum(l.quantity - l.excess) filter (where l.status like 'RETURNED%%')
+                       as returned,
+                   sum(l.excess) filter (where l.status like 'RETURNED%%') as excess_returned,
                    sum(l.quantity) filter (where l.status = 'CANCELLED') as cancelled,
                    sum(l.quantity) filter (where l.status = 'REJECTED') as rejected
               from dispatch x
@@ -274,9 +278,12 @@ def line_counters(conn: psycopg.Connection, among: list[int] | None) -> list[Fou
              group by l.line_id
         )
         select r.order_id, r.warehouse_id,
-               format('line %%s has dispatched %%s, cancelled %%s, rejected %%s; the records say '
-                      '%%s, %%s, %%s', r.id, r.dispatched, r.cancelled, r.rejected,
-                      coalesce(e.dispatched, 0), coalesce(e.cancelled, 0), coalesce(e.rejected, 0))
+               format('line %%s has dispatched %%s, cancelled %%s, rejected %%s, excess %%s, '
+                      'returned %%s and %%s; the records say %%s, %%s, %%s, %%s, %%s and %%s',
+                      r.id, r.dispatched, r.cancelled, r.rejected, r.excess, r.returned,
+                      r.excess_returned, coalesce(e.dispatched, 0), coalesce(e.cancelled, 0),
+                      coalesce(e.rejected, 0), coalesce(e.excess, 0), coalesce(e.returned, 0),
+                      coalesce(e.excess_returned, 0))
           from request_line r
           join sales_order o on o.id = r.order_id
           left join effect e on e.line_id = r.id
@@ -288,6 +295,9 @@ def line_counters(conn: psycopg.Connection, among: list[int] | None) -> list[Fou
                         select from order_history h
                          where h.order_id = r.order_id and h.to_status = 'ERROR'
                            and starts_with(h.why, 'FRAUD_CHECK_REJECTED:')))
+                or r.excess <> coalesce(e.excess, 0)
+                or r.returned <> coalesce(e.returned, 0)
+                or r.excess_returned <> coalesce(e.excess_returned, 0)
                 or r.cancelled < coalesce(e.cancelled, 0))
         """,
         among,
@@ -329,37 +339,45 @@ def unit_count(conn: psycopg.Connection, among: list[int] | None) -> list[Found]
         conn,
         """
         with counted as (
-            select line_id, count(*) as units from dispatched_unit
+            select line_id, count(*) as units, count(*) filter (where active) as active
+              from dispatched_unit
              where (%(among)s::bigint[] is null or order_id = any(%(among)s))
              group by line_id
         )
         select l.order_id, l.warehouse_id,
-               format('line %%s has %%s units for %%s dispatched', l.id, coalesce(c.units, 0),
-                      l.dispatched)
+               format('line %%s has %%s units for %%s dispatched, %%s of them out for %%s', l.id,
+                      coalesce(c.units, 0), l.dispatched + l.excess, coalesce(c.active, 0),
+                      l.dispatched + l.excess - l.returned - l.excess_returned)
           from request_line l
           join sales_order o on o.id = l.order_id
           left join counted c on c.line_id = l.id
          where (%(among)s::bigint[] is null or l.order_id = any(%(among)s))
-           and (coalesce(c.units, 0) > l.dispatched
-                or (l.serialised and coalesce(c.units, 0) < l.dispatched))
+           and (coalesce(c.units, 0) > l.dispatched + l.excess
+                or coalesce(c.active, 0)
+                   > l.dispatched + l.excess - l.returned - l.excess_returned
+                or l.serialised
+                   and (coalesce(c.units, 0) < l.dispatched + l.excess
+                        or coalesce(c.active, 0)
+                           < l.dispatched + l.excess - l.returned - l.excess_returned))
         """,
         among,
     )
 
 
 def charges_missing(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
-    """Dispatched lines of billable products without a charge."""
+    """Dispatched lines of billable products without a charge, returned ones without a credit."""
     return _found(
         conn,
         """
         select x.order_id, x.warehouse_id,
-               format('line %%s, dispatch %%s: %%s dispatched', l.line_id, x.dispatch_id,
-                      l.quantity)
+               format('line %%s, dispatch %%s: %%s %%s', l.line_id, x.dispatch_id, l.quantity,
+                      lower(l.status))
           from dispatch x
           join dispatch_line l on l.batch_id = x.batch_id and l.sequence = x.sequence
           join request_line r on r.id = l.line_id
           join sales_order o on o.id = r.order_id
-         where l.status = 'DISPATCHED' and r.billable
+         where (l.status = 'DISPATCHED' or l.status like 'RETURNED%%') and l.quantity > l.excess
+           and r.billable
            and (%(among)s::bigint[] is null or x.order_id = any(%(among)s))
            and not exists (select from charge c
                             where c.line_id = l.line_id and c.dispatch_id = x.dispatch_id
@@ -370,7 +388,7 @@ def charges_missing(conn: psycopg.Connection, among: list[int] | None) -> list[F
 
 
 def charges_surplus(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
-    """Charges for nothing that was dispatched."""
+    """Charges for nothing that was dispatched or came back."""
     return _found(
         conn,
         """
@@ -382,7 +400,8 @@ def charges_surplus(conn: psycopg.Connection, among: list[int] | None) -> list[F
                              join dispatch_line l
                                on l.batch_id = x.batch_id and l.sequence = x.sequence
                             where x.warehouse_id = c.warehouse_id and x.dispatch_id = c.dispatch_id
-                              and l.line_id = c.line_id and l.status = 'DISPATCHED')
+                              and l.line_id = c.line_id
+                              and (l.status = 'DISPATCHED' or l.status like 'RETURNED%%'))
         """,
         among,
     )
@@ -406,11 +425,18 @@ def charges_wrong(conn: psycopg.Connection, among: list[int] | None) -> list[Fou
                       r.unit_price)
           from billed b
           join dispatch x on x.warehouse_id = b.warehouse_id and x.dispatch_id = b.dispatch_id
-          join dispatch_line l on l.batch_id = x.batch_id and l.sequence = x.sequence
-                              and l.line_id = b.line_id and l.status = 'DISPATCHED'
+         -- What came back whole and damaged is one credit.
+         cross join lateral (
+                select coalesce(sum(case when status = 'DISPATCHED' then quantity - excess
+                                         else excess - quantity end), 0) as quantity
+                  from dispatch_line
+                 where batch_id = x.batch_id and sequence = x.sequence and line_id = b.line_id
+                   and (status = 'DISPATCHED' or status like 'RETURNED%%')
+                having count(*) > 0) l
           join request_line r on r.id = b.line_id
           join sales_order o on o.id = r.order_id
-         where b.quantity <> l.quantity or b.amount <> l.quantity * r.unit_price
+         where b.quantity <> l.quantity
+            or b.amount <> l.quantity * r.unit_price
             or b.order_id <> r.order_id or b.account_id <> o.account_id
             or b.currency <> o.currency
         """,

@@ -81,7 +81,7 @@ def stage_unlike_file(conn: psycopg.Connection, among: list[int] | None) -> list
           left join outbound_file f on f.batch_id = b.id
          where (%(among)s::bigint[] is null or b.id = any(%(among)s))
            and case when b.direction = 'IN' then
-                        not exists (select from inbound_file i
+                        b.entered_by is null and not exists (select from inbound_file i
                                      where i.batch_id = b.id and i.status in ('LOADED', 'ARCHIVED'))
                     when b.stage = 'Batch' then f.id is not null
                     when b.stage_status = 'In Progress' then

@@ -23,13 +23,19 @@ PARTS = {
           from order_item i left join product p on p.code = i.product_code
          where i.order_id = %(order)s order by i.item_no
     """,
+    "reserved": """
+        select warehouse_id as warehouse, product_code, quantity
+          from reservation where order_id = %(order)s order by warehouse_id, product_code
+    """,
     "lines": """
         select l.id, l.generation, l.warehouse_id as warehouse, l.item_no,
                case when l.item_no is null then
                    array(select s.item_no from request_line_share s
                           where s.line_id = l.id order by s.item_no) end as merged_items,
                l.product_code, l.quantity, l.unit_price, l.serialised,
-               l.dispatched, l.cancelled, l.rejected, l.back_ordered_at, l.superseded
+               l.dispatched, l.cancelled, l.rejected, l.excess, l.returned,
+               l.excess_returned, l.back_ordered_at,
+               l.superseded
           from request_line l where l.order_id = %(order)s order by l.id
     """,
     "holds": """
@@ -67,7 +73,8 @@ PARTS = {
          where d.order_id = %(order)s order by b.id
     """,
     "dispatches": """
-        select d.batch_id as batch, b.warehouse_id as warehouse, d.sequence, d.dispatch_id,
+        select d.batch_id as batch, b.warehouse_id as warehouse, b.entered_by, d.sequence,
+               d.dispatch_id,
                d.status, d.dispatched_at, d.carrier, d.tracking, d.reason, d.sentence,
                d.errors, d.applied_at,
                f.id as file_id, f.partner_name as file, f.received_at
@@ -78,14 +85,15 @@ PARTS = {
          where d.order_id = %(order)s order by d.batch_id, d.sequence
     """,
     "dispatched_lines": """
-        select g.batch_id as batch, g.sequence, g.line_id, g.status, g.quantity, g.reason
+        select g.batch_id as batch, g.sequence, g.line_id, g.status, g.quantity, g.excess,
+               g.reason
           from dispatch_detail d
           join dispatch_line g on g.batch_id = d.batch_id and g.sequence = d.sequence
          where d.order_id = %(order)s order by g.batch_id, g.sequence, g.line_no
     """,
     "units": """
         select u.line_id, u.dispatch_id, u.unit_no, u.product_code, u.serial_number, u.imei,
-               u.iccid, u.attributes, u.active
+               u.iccid, u.attributes, u.active, u.return_id
           from dispatched_unit u
          where u.line_id in (select id from request_line where order_id = %(order)s)
          order by u.line_id, u.dispatch_id, u.unit_no

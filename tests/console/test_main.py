@@ -124,11 +124,14 @@ def test_warehouses_and_products(console: Console) -> None:
     assert console.call("warehouse", "add", "YORK", "--name", "York").code == 1
     assert console.call("warehouse", "add", "york", "--name", "York").code == 2
     assert console.call("warehouse", "set", "YORK", "--granularity", "UNIT").code == 0
+    assert console.call("warehouse", "set", "YORK", "--over-dispatch", "101").code == 2
+    assert console.call("warehouse", "set", "YORK", "--over-dispatch", "5").code == 0
     assert console.call("warehouse", "pause", "YORK", "--reason", "stocktaking").code == 0
     assert console.call("warehouse", "pause", "YORK", "--reason", "again").code == 1
     [york] = [w for w in console.call("warehouse", "list", "--json").json if w["id"] == "YORK"]
     assert (york["granularity"], york["pause_reason"]) == ("UNIT", "stocktaking")
     assert york["paused_by"].startswith("console ")
+    assert york["over_dispatch_percent"] == 5
     assert console.call("warehouse", "resume", "YORK").code == 0
     assert console.call("warehouse", "resume", "YORK").code == 1
     assert console.call("warehouse", "set", "NOWHERE", "--name", "x").code == 1

@@ -80,6 +80,56 @@ def test_cancel_after_the_seal_asks(console: Console) -> None:
     assert (console.status(order), _counters(console)) == ("AWAITING_DISPATCH", before)
 
 
+def test_cancelling_frees_its_stock(console: Console) -> None:
+    """What is cancelled or rejected is reserved no more, though the order comes to Error."""
+    order = console.order(("CASE", 1, "1"), ("SIM", 3, "1"))
+    for warehouse, product, quantity in (("LONDON", "CASE", 1), ("LEEDS", "SIM", 3)):
+        console.stock(warehouse, product, 5)
+        console.owner.execute(
+            "insert into reservation values (%s, %s, %s, %s)", (order, warehouse, product, quantity)
+        )
+    console.generate()
+    console.batch()
+    console.seal(console.value("select id from batch where warehouse_id = 'LONDON'"))
+    rejected = record(order, "D1", line(console.lines(order)[0], 1, "REJECTED"), status="REJECTED")
+    assert console.answer("LONDON", rejected) == [None]
+    assert console.call("order", "cancel", order, "--reason", "x").code == 0
+    assert console.status(order) == "ERROR"
+    assert console.reserved(order) == {}
+    assert console.stock_of("LONDON", "CASE") == (5, 0, 0)
+    assert console.stock_of("LEEDS", "SIM") == (5, 0, 0)
+
+
+def test_regenerating_reserves_anew(console: Console) -> None:
+    """An order in Error has given its stock back: what is owed is checked and reserved anew where
+    it was to be served, or the order stays in Error and says why.
+    """
+    for warehouse in ("LONDON", "LEEDS"):
+        console.stock(warehouse, "CASE", 5)
+    order = console.request(("CASE", 4, "1"), ("ROUTER", 1, "1"))
+    (asked, *_) = console.lines(order)
+    part = record(order, "D1", line(asked, 1), line(asked, 3, "REJECTED"), status="PART_DISPATCHED")
+    assert console.answer("LONDON", part) == [None]
+    other = console.order(("CASE", 2, "1", "LONDON"), submit=False)
+    assert console.call("order", "reserve", other).code == 0
+    router = line(console.lines(order)[1], 1, units=[{"serialNumber": "r1"}])
+    warehouse = console.value("select warehouse_id from product where code = 'ROUTER'")
+    assert console.answer(warehouse, record(order, "D9", router)) == [None]
+    assert console.status(order) == "ERROR"
+    refused = console.call("order", "regenerate", order)
+    assert (refused.code, console.status(order)) == (1, "ERROR")
+    assert "OUT_OF_STOCK: item 1: CASE, wanted 3, available 2" in refused.err
+    assert console.reserved(order) == {}
+    assert console.call("order", "cancel", other, "--reason", "x").code == 0
+    assert console.call("order", "regenerate", order).code == 0
+    assert console.reserved(order) == {("LONDON", "CASE"): 3}
+    console.request_all()
+    assert console.answer("LONDON", record(order, "D2", line(console.lines(order)[-1], 3))) == [
+        None
+    ]
+    assert (console.status(order), console.stock_of("LONDON", "CASE")) == ("COMPLETE", (1, 0, 0))
+
+
 def test_ended_orders_are_not_cancelled(console: Console) -> None:
     """A Complete or Cancelled order is neither cancelled nor held."""
     order = console.order(("CASE", 1, "1"), submit=False)

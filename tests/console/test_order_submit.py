@@ -17,7 +17,7 @@ from console.admission import SCHEMA
 from console.main import main
 from console.order_file import Entry
 from console.submit import Submission
-from core.db import intake
+from core.db import intake, reserving
 from tests.console.conftest import Console
 from tests.console.orders import item, order
 
@@ -308,3 +308,18 @@ def test_schema_and_database_have_the_same_limits(
     rows = admission.rows(Entry(1, beyond))
     with pytest.raises(psycopg.errors.CheckViolation), conn.transaction():
         _enter(conn, rows)
+
+
+def test_an_order_that_was_allotted_is_known(console: Console) -> None:
+    """What the check of stock chose is not what the seller said: the same file is the same."""
+    orders = [order("A", item()), order("B", item(warehouse="LONDON"))]
+    assert console.submit(orders, "--draft").code == 0
+    console.stock("LONDON", "CASE", 9)
+    ids = [row[0] for row in console.rows("select id from sales_order order by id")]
+    with console.conn("console").transaction():
+        reserving.reserve(console.conn("console"), ids, split=True, submit=False)
+    places = console.rows("select warehouse_id from order_item")
+    assert places == [("LONDON",), ("LONDON",)]
+    assert console.submit(orders, "--json").json["already_there"] == 2
+    other = [order("A", item(warehouse="LONDON")), order("B", item())]
+    assert console.submit(other, "--json").json["refused"] == 2

@@ -199,6 +199,14 @@ def _not_applied(plant: Plant) -> str:
     return f"batch {batch}"
 
 
+def _reserved_by_nobody(plant: Plant) -> str:
+    plant.run(
+        """insert into stock (warehouse_id, product_code, on_hand, reserved)
+           values ('LONDON', 'CABLE', 2, 1)"""
+    )
+    return "stock CABLE"
+
+
 def _behind(plant: Plant) -> str:
     plant.run("update warehouse set file_sequence = 0 where id = 'BELFAST'")
     return "warehouse BELFAST"
@@ -261,6 +269,12 @@ PLANTS: dict[Kind, Callable[[Plant], str]] = {
         "update charge set quantity = quantity + 1, amount = (quantity + 1) * unit_price "
         "where order_id = %s"
     ),
+    Kind.RESERVED_UNOWED: lambda p: p.spoil(
+        """with kept as (insert into stock (warehouse_id, product_code, on_hand, reserved)
+                         values ('LONDON', 'PHONE', 1, 1))
+           insert into reservation values (%s, 'LONDON', 'PHONE', 1)"""
+    ),
+    Kind.STOCK_RESERVED: _reserved_by_nobody,
     Kind.RECORD_COUNT: lambda p: _batch(
         p, "update batch set record_count = record_count + 1 where id = %s"
     ),

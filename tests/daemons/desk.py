@@ -235,10 +235,35 @@ class Desk(Site):
         while not self.value(question):
             assert time.monotonic() < end, question
 
+    def stock(self, warehouse: str, product: str, on_hand: int) -> None:
+        """Put so many units on record."""
+        self.owner.execute(
+            "insert into stock (warehouse_id, product_code, on_hand) values (%s, %s, %s)",
+            (warehouse, product, on_hand),
+        )
+
+    def stock_of(self, warehouse: str, product: str) -> tuple[int, int, int]:
+        """(on hand, reserved, unrecorded) of a product at a warehouse."""
+        row = self.rows(
+            "select on_hand, reserved, unrecorded from stock"
+            " where warehouse_id = %s and product_code = %s",
+            warehouse,
+            product,
+        )
+        return row[0]
+
+    def reserved(self, order: int) -> dict[tuple[str, str], int]:
+        """What is reserved for an order, by warehouse and product."""
+        rows = self.rows(
+            "select warehouse_id, product_code, quantity from reservation where order_id = %s",
+            order,
+        )
+        return {(warehouse, product): quantity for warehouse, product, quantity in rows}
+
     def fingerprint(self) -> str:
         """A digest of all that a dispatch can change but its own records: orders, money, units."""
         tables = ("sales_order", "order_item", "request_line", "request_line_share", "dispatch",
-                  "dispatched_unit", "charge", "order_history")  # fmt: skip
+                  "dispatched_unit", "charge", "order_history", "stock", "reservation")  # fmt: skip
         text = [
             str(self.rows(f"select t::text from {table} t order by 1"))  # noqa: S608
             for table in tables

@@ -22,7 +22,7 @@ IN_HAND = 40
 GROWING = {
     "sales_order", "order_item", "order_history", "request_line", "request_line_share",
     "request_detail", "dispatch", "dispatch_detail", "dispatch_line", "dispatched_unit", "charge",
-    "fraud_check",
+    "fraud_check", "reservation",
 }  # fmt: skip
 OF_WAITING = "sales_order_awaiting_generation"
 """An index that holds what is to be done, and no more."""
@@ -128,6 +128,10 @@ def _past() -> Sequence[str]:
                                      input_sha256, address_key, name_key, checker, verdict, score)
             select o, 1, o, 'GB', now(), sha256(''), decode(md5('a' || o), 'hex'),
                    decode(md5('n' || o), 'hex'), 'rules', 'PASS', 0 from {orders}""",  # noqa: S608
+        f"""insert into reservation (order_id, warehouse_id, product_code, quantity)
+            select o, 'LONDON', 'CASE', 1 from {orders}""",  # noqa: S608
+        f"""insert into stock (warehouse_id, product_code, on_hand, reserved)
+            values ('LONDON', 'CASE', {PAST}, {PAST})""",  # noqa: S608
     )
 
 
@@ -157,6 +161,16 @@ def test_nothing_reads_a_growing_table_whole(
     for _ in range(IN_HAND):
         past.order(("PHONE", 2, "499.99"), ("SIM", 3, "0.001"), ("ROUTER", 1, "80"),
                    ("ROUTER", 2, "80"))  # fmt: skip
+    past.owner.execute(
+        "insert into stock (warehouse_id, product_code, on_hand)"
+        " select warehouse_id, code, 1000 from product where code in ('PHONE', 'SIM', 'ROUTER')"
+    )
+    past.owner.execute(
+        "insert into reservation (order_id, warehouse_id, product_code, quantity)"
+        " select i.order_id, p.warehouse_id, p.code, sum(i.quantity)"
+        "   from order_item i join product p on p.code = i.product_code"
+        "  where p.code <> 'CASE' group by 1, 2, 3"
+    )
     found = []
     for daemon in ("request_extract", "extract_to_generic", "load_from_generic", "dispatch"):
         if known:
@@ -170,6 +184,8 @@ def test_nothing_reads_a_growing_table_whole(
     assert past.value("select count(*) from sales_order where status = 'COMPLETE'") == (
         PAST + IN_HAND
     )
+    taken = past.rows("select sum(1000 - on_hand), sum(reserved) from stock where on_hand < 9999")
+    assert taken == [(IN_HAND * 8, 0)]
 
 
 def test_it_would_be_seen(database: Database) -> None:

@@ -110,7 +110,7 @@ def test_an_empty_file() -> None:
         (dispatch(externalFileName="x" * 21), Reason.SCHEMA_INVALID),
         (dispatch(externalFileName="../x"), Reason.SCHEMA_INVALID),
         (dispatch(record(dispatchId=None)), Reason.SCHEMA_INVALID),
-        (dispatch(record(status="RETURNED")), Reason.SCHEMA_INVALID),
+        (dispatch(record(status="LOST")), Reason.SCHEMA_INVALID),
         (dispatch(record(carrier="a\x00b")), Reason.SCHEMA_INVALID),
         (dispatch(record(lines=[])), Reason.SCHEMA_INVALID),
         (dispatch(wareHouse={"id": "LEEDS"}), Reason.WRONG_WAREHOUSE),

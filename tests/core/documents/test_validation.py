@@ -301,7 +301,7 @@ UNIT: Path = ("orders", 0, "lines", 0, "units", 0)
             "SENT",
             (
                 '/orders/1/lines/0/status must be "DISPATCHED" or "BACK_ORDERED" or "REJECTED" '
-                'or "CANCELLED".'
+                'or "CANCELLED" or "RETURNED" or "RETURNED_DAMAGED".'
             ),
         ),
         (

@@ -108,7 +108,7 @@ def test_each_reason(asked: Record, lines: list[Line], reason: Reason | None) ->
 def test_sentences_tell_the_partner_what_is_allowed() -> None:
     """The sentence of a refusal names line and quantities, and who asked what of whom."""
     verdicts = judged([record(1, claim(1, 4))], [line(1)])
-    assert verdicts.refused[0].sentence == "line 1 has 3 open, the record answers for 4"
+    assert verdicts.refused[0].sentence == "line 1 has 3 open; the record answers for 4"
 
 
 def test_a_repeat_is_known_by_id_and_content() -> None:
@@ -166,13 +166,14 @@ LINES = st.lists(
         sealed=st.sampled_from([True, True, True, False]),
         serialised=st.booleans(),
         attributes=st.sampled_from([NONE, frozenset({"imei"})]),
+        allowance=st.sampled_from([0, 0, 1, 3]),
     ),
     max_size=6,
     unique_by=lambda one: one.line_id,
 )
 CLAIMS = st.builds(
     Claim,
-    line_no=st.just(1),
+    line_no=st.integers(1, 1000),
     line_id=st.none() | st.integers(1, 7),
     status=st.sampled_from(STATUSES),
     quantity=st.integers(1, 4),
@@ -187,7 +188,7 @@ def files(draw: st.DrawFn) -> list[Record]:
     """Records in file order; those without claims have a status that may stand alone."""
     found = []
     for sequence in range(1, draw(st.integers(0, 8)) + 1):
-        claims = draw(st.lists(CLAIMS, max_size=3))
+        claims = draw(st.lists(CLAIMS, max_size=3, unique_by=lambda one: one.line_no))
         statuses = ["DISPATCHED", "PART_DISPATCHED", *WHOLE_ORDER] if claims else list(WHOLE_ORDER)
         found.append(
             Record(
@@ -218,7 +219,23 @@ def used(records: list[Record], verdicts: Verdicts) -> Counter[int]:
                 taken[each.line_id] += each.quantity
     for _, _, line_id, _, quantity in verdicts.implied:
         taken[line_id] += quantity
+    for line_id, quantity in exceeded(records, verdicts).items():
+        taken[line_id] -= quantity
     return taken
+
+
+def exceeded(records: list[Record], verdicts: Verdicts) -> Counter[int]:
+    """Units of each line that good records dispatch beyond what was open."""
+    beyond: Counter[int] = Counter()
+    by_sequence = {one.sequence: one for one in good(records, verdicts)}
+    for sequence, line_no, quantity in verdicts.excess:
+        [line_id] = {
+            one.line_id
+            for one in by_sequence[sequence].claims
+            if one.line_no == line_no and one.line_id is not None
+        }
+        beyond[line_id] += quantity
+    return beyond
 
 
 @settings(deadline=None)
@@ -229,6 +246,18 @@ def test_no_line_gives_more_than_it_has(records: list[Record], lines: list[Line]
     open_here = {one.line_id: one.open for one in lines if one.warehouse == HERE and one.sealed}
     for line_id, quantity in used(records, verdicts).items():
         assert quantity <= open_here.get(line_id, 0)
+
+
+@settings(deadline=None)
+@given(files(), LINES)
+def test_no_line_exceeds_its_allowance(records: list[Record], lines: list[Line]) -> None:
+    """What goes out beyond what was open stays within the allowance, and closes the line."""
+    verdicts = judged(records, lines)
+    by_id = {one.line_id: one for one in lines}
+    taken = used(records, verdicts)
+    for line_id, quantity in exceeded(records, verdicts).items():
+        assert 0 < quantity <= by_id[line_id].allowance
+        assert taken[line_id] == by_id[line_id].open
 
 
 @settings(deadline=None)
