@@ -104,6 +104,9 @@ def test_drafts_reserve_and_wait(console: Console) -> None:
     assert console.stock_of("LONDON", "CASE") == (4, 3, 0)
     assert console.call("stock", "set", "LONDON", "CASE", 9).code == 0
     assert console.call("order", "reserve", "--json").json["submitted"] == 0
+    again = console.submit(orders_of(3, 2), "--draft", "--json").json
+    assert (again["already_there"], again["short"]) == (2, 0)
+    assert console.stock_of("LONDON", "CASE") == (9, 3, 0)
     assert set(statuses(console).values()) == {"NEW"}
     # The one that is named is meant; the other keeps what it has.
     assert console.call("order", "reserve", "WEB-2", "--json").json["submitted"] == 1
@@ -367,3 +370,16 @@ def test_reconcile(console: Console) -> None:
         " where reference = 'WEB-1'"
     )
     assert sorted(kinds(console)) == ["RESERVED_UNOWED", "STOCK_RESERVED"]
+
+
+def test_reconcile_of_what_is_open(console: Console) -> None:
+    """Of an order in Awaiting Dispatch no more is reserved than is open."""
+    console.stock("LONDON", "CASE", 9)
+    assert console.submit(orders_of(5)).code == 0
+    console.request_all()
+    [order_id] = (row[0] for row in console.rows("select id from sales_order"))
+    part = record(order_id, "D1", line(console.lines(order_id)[0], 2), status="PART_DISPATCHED")
+    assert console.answer("LONDON", part) == [None]
+    assert kinds(console) == []
+    console.owner.execute("update reservation set quantity = 4")
+    assert kinds(console) == ["RESERVED_UNOWED"]
