@@ -91,6 +91,17 @@ def test_a_verdict_goes_with_its_order(console: Console) -> None:
     assert told["orders"] == 2
     assert console.rows("select order_id from fraud_check") == [(young,)]
     assert count(console, "order_hold") == 0
+def test_stock_stays(console: Console) -> None:
+    """What goes has nothing reserved; the stock, and what it keeps for others, stays as it is."""
+    console.stock("LONDON", "CASE", 9)
+    order, other = (console.order(("CASE", 2, "1"), submit=False) for _ in range(2))
+    assert console.call("order", "reserve", order).code == 0
+    settle(console, order, "D", quantity=2)
+    age(console)
+    assert console.call("order", "reserve", other).code == 0
+    assert console.call("purge", "--months", 24, "--yes", "--json").json["orders"] == 1
+    assert count(console, "sales_order") == 1
+    assert console.stock_of("LONDON", "CASE") == (7, 2, 0)
 
 
 def test_reconcile_agrees(site: Site, capsys: pytest.CaptureFixture[str]) -> None:

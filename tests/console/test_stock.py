@@ -104,6 +104,9 @@ def test_drafts_reserve_and_wait(console: Console) -> None:
     assert console.stock_of("LONDON", "CASE") == (4, 3, 0)
     assert console.call("stock", "set", "LONDON", "CASE", 9).code == 0
     assert console.call("order", "reserve", "--json").json["submitted"] == 0
+    again = console.submit(orders_of(3, 2), "--draft", "--json").json
+    assert (again["already_there"], again["short"]) == (2, 0)
+    assert console.stock_of("LONDON", "CASE") == (9, 3, 0)
     assert set(statuses(console).values()) == {"NEW"}
     # The one that is named is meant; the other keeps what it has.
     assert console.call("order", "reserve", "WEB-2", "--json").json["submitted"] == 1
@@ -111,6 +114,22 @@ def test_drafts_reserve_and_wait(console: Console) -> None:
     assert console.stock_of("LONDON", "CASE") == (9, 5, 0)
     assert console.submit(orders_of(3, 2), "--json").json["drafts_submitted"] == 1
     assert console.stock_of("LONDON", "CASE") == (9, 5, 0)
+
+
+def test_a_draft_is_allotted_anew(console: Console) -> None:
+    """What was chosen for a draft binds nobody: submitted, it goes where it is preferred now. What
+    the seller names does.
+    """
+    for warehouse in ("LEEDS", "LONDON"):
+        console.stock(warehouse, "CASE", 5)
+    drafts = [order("WEB-1"), order("WEB-2", item(warehouse="LEEDS"))]
+    assert console.submit(drafts, "--draft").code == 0
+    places = "select warehouse_id from order_item order by order_id"
+    assert console.rows(places) == [("LEEDS",), ("LEEDS",)]
+    assert console.call("warehouse", "set", "LONDON", "--priority", 1).code == 0
+    assert console.submit(drafts).code == 0
+    assert console.rows(places) == [("LONDON",), ("LEEDS",)]
+    assert console.stock_of("LEEDS", "CASE") == (5, 1, 0)
 
 
 def test_order_reserve(console: Console) -> None:
@@ -189,7 +208,8 @@ def test_what_is_not_kept_goes_unchecked(console: Console) -> None:
         ("CASE", "LONDON"), ("PHONE", None),
     ]  # fmt: skip
     assert console.submit([order("WEB-2", item("CASE", 1))]).code == 1
-    assert console.call("stock", "forget", "LONDON", "CASE").code == 1
+    reserved = console.call("stock", "forget", "LONDON", "CASE")
+    assert (reserved.code, "or some of it is reserved" in reserved.err) == (1, True)
     assert console.call("order", "cancel", "WEB-1", "--reason", "x").code == 0
     assert console.call("stock", "forget", "LONDON", "CASE").code == 0
     assert console.call("stock", "forget", "LONDON", "CASE").code == 1
@@ -350,3 +370,16 @@ def test_reconcile(console: Console) -> None:
         " where reference = 'WEB-1'"
     )
     assert sorted(kinds(console)) == ["RESERVED_UNOWED", "STOCK_RESERVED"]
+
+
+def test_reconcile_of_what_is_open(console: Console) -> None:
+    """Of an order in Awaiting Dispatch no more is reserved than is open."""
+    console.stock("LONDON", "CASE", 9)
+    assert console.submit(orders_of(5)).code == 0
+    console.request_all()
+    [order_id] = (row[0] for row in console.rows("select id from sales_order"))
+    part = record(order_id, "D1", line(console.lines(order_id)[0], 2), status="PART_DISPATCHED")
+    assert console.answer("LONDON", part) == [None]
+    assert kinds(console) == []
+    console.owner.execute("update reservation set quantity = 4")
+    assert kinds(console) == ["RESERVED_UNOWED"]

@@ -230,6 +230,35 @@ def test_who_comes_second_waits_and_sees(desk: Desk) -> None:
     assert desk.reserved(orders[1]) == {}
 
 
+def test_what_is_given_back_is_locked_in_turn(desk: Desk) -> None:
+    """Rows that an order only gives back, since its items were changed, are locked with the others
+    by key: who waits for the first of them has none of the later ones.
+    """
+    desk.stock("BELFAST", "CASE", 1)
+    desk.stock("LONDON", "PHONE", 1)
+    order = draft(desk, ("CASE", 1, "1"))
+    first, second = (desk.database.connect("sales_order_console") for _ in range(2))
+    reserving.reserve(first, [order], split=True, submit=False)
+    desk.owner.execute("update order_item set product_code = 'PHONE', warehouse_id = null")
+
+    def reserve() -> None:
+        with second.transaction():
+            reserving.reserve(second, [order], split=True, submit=False)
+
+    with ThreadPoolExecutor(1) as pool:
+        with first.transaction():
+            stock.lock(first, [("BELFAST", "CASE")])
+            waiting = pool.submit(reserve)
+            desk.wait_for(
+                "select exists (select from pg_stat_activity"
+                " where wait_event_type = 'Lock' and datname = current_database())"
+            )
+            first.execute("select from stock where product_code = 'PHONE' for update nowait")
+        waiting.result(30)
+    assert desk.reserved(order) == {("LONDON", "PHONE"): 1}
+    assert desk.stock_of("BELFAST", "CASE") == (1, 0, 0)
+
+
 def test_put_back(desk: Desk) -> None:
     """What comes back is on hand again, several of a product together; the unmanaged stays so."""
     desk.stock("LONDON", "CASE", 1)
