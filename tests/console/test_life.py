@@ -408,27 +408,27 @@ class Life(RuleBasedStateMachine):
         ),
     )
     def answer_as_asked(self, data: st.DataObject, answers: list[tuple[str, str]]) -> None:
-        """Warehouses answer for the open lines of some orders, in part or whole, or with as much
-        more as they may dispatch.
+        """A warehouse answers in one file for the open lines of some orders, in part or whole, or
+        with as much more as it may dispatch; of one order perhaps more than once.
         """
+        warehouse = data.draw(st.sampled_from(sorted({at for _, at in self._waiting()})))
+        ids = [order for order, at in self._waiting() if at == warehouse]
+        sent = []
         for outcome, how_much in answers:
-            if not self._waiting():
-                return
-            order_id, warehouse = data.draw(st.sampled_from(self._waiting()))
             claims = [
-                (
-                    each,
-                    outcome,
-                    {
-                        "part": -(-each.open // 2),
-                        "whole": each.open,
-                        "more": each.open + each.allowance * (outcome == "DISPATCHED"),
-                    }[how_much],
-                )
-                for each in self.orders[order_id].lines
+                (each, outcome, self._quantity(each, outcome, how_much))
+                for each in self.orders[data.draw(st.sampled_from(ids))].lines
                 if each.warehouse == warehouse and each.open and each.sealed
             ]
-            self._answer(data, claims[0][0], claims)
+            sent.append(self._record(data, claims))
+        self._send(*sent)
+
+    @staticmethod
+    def _quantity(of: Line, outcome: str, how_much: str) -> int:
+        if how_much == "part":
+            return -(-of.open // 2)
+        more = of.allowance if (outcome, how_much) == ("DISPATCHED", "more") else 0
+        return of.open + more
 
     def _waiting(self) -> list[tuple[int, str]]:
         """(order, warehouse) where something sealed is open."""
@@ -456,9 +456,10 @@ class Life(RuleBasedStateMachine):
             status = data.draw(st.sampled_from(OUTCOMES))
             most = max(1, lines[id_].open) + data.draw(st.integers(0, 2))
             claims.append((lines[id_], status, data.draw(st.integers(most // 2 or 1, most))))
-        self._answer(data, first, claims)
+        self._send(self._record(data, claims))
 
-    def _answer(self, data: st.DataObject, of: Line, claims: list[tuple[Line, str, int]]) -> None:
+    def _record(self, data: st.DataObject, claims: list[tuple[Line, str, int]]) -> Sent:
+        of = claims[0][0]
         (order,) = (one.id for one in self.orders.values() if of in one.lines)
         numbers: set[str] = set()
         entries = []
@@ -466,14 +467,12 @@ class Life(RuleBasedStateMachine):
             carried = self._numbers(data, each, status, quantity, numbers)
             more = {"units": units(*carried)} if carried else {}
             entries.append(line(each.id, quantity, status, **more))
-        self._send(
-            Sent(
-                of.warehouse,
-                order,
-                record(order, self._dispatch_id(), *entries, status="PART_DISPATCHED"),
-                tuple((each.id, status, quantity) for each, status, quantity in claims),
-                frozenset(numbers),
-            )
+        return Sent(
+            of.warehouse,
+            order,
+            record(order, self._dispatch_id(), *entries, status="PART_DISPATCHED"),
+            tuple((each.id, status, quantity) for each, status, quantity in claims),
+            frozenset(numbers),
         )
 
     def _numbers(
@@ -517,7 +516,7 @@ class Life(RuleBasedStateMachine):
         elif answer:
             open_ = [each for each in order.lines if each.warehouse == warehouse and each.open]
             claims = [(each, answer, each.open) for each in open_ if each.sealed]
-            self._answer(data, claims[0][0], claims)
+            self._send(self._record(data, claims))
 
     @rule(data=st.data(), warehouse=st.sampled_from(WAREHOUSES))
     def refuse_to_cancel(self, data: st.DataObject, warehouse: str) -> None:
@@ -580,18 +579,30 @@ class Life(RuleBasedStateMachine):
             sent = Sent(sent.warehouse, sent.order, other, sent.claims, sent.numbers)
         self._send(sent)
 
-    def _send(self, sent: Sent) -> None:
-        before = self.applied.get((sent.warehouse, sent.document["dispatchId"]))
-        self.sent.append(sent)
-        expected: str | None = None
-        if before is None:
-            expected = self._judge(sent)
-        elif before.document != sent.document:
-            expected = "DISPATCH_ID_REUSED"
-        assert self.desk.answer(sent.warehouse, sent.document) == [expected], sent
-        if before is None and expected is None:
-            self.applied[sent.warehouse, sent.document["dispatchId"]] = sent
-            self._apply(sent)
+    def _send(self, *records: Sent) -> None:
+        """Records in one file: each is judged by what those before it have left."""
+        expected = []
+        good, applied = [], list[Sent]()
+        for sent in records:
+            before = self.applied.get((sent.warehouse, sent.document["dispatchId"]))
+            reason: str | None = None
+            if before is None:
+                reason = self._judge(sent)
+            elif before.document != sent.document:
+                reason = "DISPATCH_ID_REUSED"
+            expected.append(reason)
+            self.sent.append(sent)
+            if before is None and reason is None:
+                self.applied[sent.warehouse, sent.document["dispatchId"]] = sent
+                applied.append(sent)
+                good.append((self.orders[sent.order], self._apply(sent)))
+        self._answer_cancellations(applied)
+        self._take(good)
+        for order, _ in good:
+            if order.status == "AWAITING_DISPATCH" and not any(each.open for each in order.lines):
+                self._end(order, self._outcome(order))
+        answered = self.desk.answer(records[0].warehouse, *(one.document for one in records))
+        assert answered == expected, records
 
     def _judge(self, sent: Sent) -> str | None:
         """The reason for which a record has to be refused, None if it has to be applied."""
@@ -655,17 +666,37 @@ class Life(RuleBasedStateMachine):
             if each.warehouse == sent.warehouse and each.open
         )
 
-    def _apply(self, sent: Sent) -> None:
-        order = self.orders[sent.order]
-        lines = {each.id: each for each in order.lines}
+    def _apply(self, sent: Sent) -> Counter[str]:
+        """Count on the lines; the units by product that went out of what was asked, 0 of others."""
+        lines = {each.id: each for each in self.orders[sent.order].lines}
         if sent.document["status"] == "RETURNED":
             self._take_back(sent, lines)
-        elif sent.document["status"] == "CANCEL_REFUSED":
-            for one in order.cancellations:
-                if one.warehouse == sent.warehouse and one.status == "SENT":
-                    one.status = "REFUSED"
-        else:
-            self._settle(sent, order, lines)
+        if sent.document["status"] in ("RETURNED", "CANCEL_REFUSED"):
+            return Counter()
+        went: Counter[str] = Counter()
+        for id_, status, quantity in sent.claims or self._implied(sent):
+            if status == "BACK_ORDERED":
+                continue
+            each = lines[id_]
+            asked = min(quantity, each.open)
+            each.counters[status] += asked
+            each.counters["EXCESS"] += quantity - asked
+            went[each.product] += asked if status == "DISPATCHED" else 0
+            if status == "DISPATCHED" and PRODUCTS[each.product].serialised:
+                each.numbers |= self._carried(sent, each)
+                self.out[id_] += quantity
+        self.active |= sent.numbers
+        return went
+
+    @staticmethod
+    def _carried(sent: Sent, of: Line) -> set[str]:
+        """The numbers that a record has for a line."""
+        return {
+            f"{of.product} {unit['serialNumber']}"
+            for entry in sent.document.get("lines", ())
+            if entry["id"] == str(of.id)
+            for unit in entry.get("units", ())
+        }
 
     def _take_back(self, sent: Sent, lines: dict[int, Line]) -> None:
         """What was never asked for comes back first; what is whole goes to the stock."""
@@ -680,51 +711,36 @@ class Life(RuleBasedStateMachine):
             each.numbers -= sent.numbers
         self.active -= sent.numbers
 
-    def _settle(self, sent: Sent, order: Order, lines: dict[int, Line]) -> None:
-        given_up = False
-        went: Counter[str] = Counter()
-        answered = set()
-        for id_, status, quantity in sent.claims or self._implied(sent):
-            if status == "BACK_ORDERED":
-                continue
-            each = lines[id_]
-            asked = min(quantity, each.open)
-            each.counters[status] += asked
-            each.counters["EXCESS"] += quantity - asked
-            answered.add(each.product)
-            given_up = given_up or status in ("CANCELLED", "REJECTED")
-            if status == "DISPATCHED":
-                each.numbers |= self._carried(sent, each)
-                went[each.product] += asked
-                self.out[id_] += quantity if PRODUCTS[each.product].serialised else 0
-        self.active |= sent.numbers
-        for product in answered:
-            if PRODUCTS[product].kept:
-                self._take(order, product, went[product])
-        if not any(each.open for each in order.lines if each.warehouse == sent.warehouse):
+    def _answer_cancellations(self, good: list[Sent]) -> None:
+        """What the good records of a file, all together, say to what was asked back."""
+        for sent in good:
+            order = self.orders[sent.order]
+            mine = [one for one in good if one.order == sent.order]
+            said = {one.document["status"] for one in mine}
+            done = said | {claim[1] for one in mine for claim in one.claims}
+            still = any(each.open for each in order.lines if each.warehouse == sent.warehouse)
             for one in order.cancellations:
-                if one.warehouse == sent.warehouse and one.is_open:
+                if one.warehouse != sent.warehouse or not one.is_open:
+                    continue
+                if "CANCEL_REFUSED" in said and one.status == "SENT":
+                    one.status = "REFUSED"
+                elif not still:
+                    given_up = done & {"CANCELLED", "REJECTED", "FRAUD_REJECTED"}
                     one.status = "AGREED" if given_up else "TOO_LATE"
-        if not any(each.open for each in order.lines):
-            self._end(order, self._outcome(order))
 
-    @staticmethod
-    def _carried(sent: Sent, of: Line) -> set[str]:
-        """The numbers that a record has for a line."""
-        return {
-            f"{of.product} {unit['serialNumber']}"
-            for entry in sent.document.get("lines", ())
-            if entry["id"] == str(of.id)
-            for unit in entry.get("units", ())
-        }
-
-    def _take(self, order: Order, product: str, units_: int) -> None:
-        had = self.reserved.pop((order.id, product), 0)
-        if keeps := min(max(0, had - units_), order.open_of(product)):
-            self.reserved[order.id, product] = keeps
-        others = self._reserved_of(product)
-        self.unrecorded[product] += max(0, others + units_ - self.on_hand[product])
-        self.on_hand[product] = max(others, self.on_hand[product] - units_)
+    def _take(self, good: list[tuple[Order, Counter[str]]]) -> None:
+        """Take from the reservations of all, and then from on hand, what went out together."""
+        total: Counter[str] = Counter()
+        for order, went in good:
+            for product in filter(lambda code: PRODUCTS[code].kept, went):
+                had = self.reserved.pop((order.id, product), 0)
+                if keeps := min(max(0, had - went[product]), order.open_of(product)):
+                    self.reserved[order.id, product] = keeps
+                total[product] += went[product]
+        for product, gone in total.items():
+            others = self._reserved_of(product)
+            self.unrecorded[product] += max(0, others + gone - self.on_hand[product])
+            self.on_hand[product] = max(others, self.on_hand[product] - gone)
 
     # What the rules say.
 
