@@ -69,13 +69,17 @@ def block(conn: psycopg.Connection, key: bytes, address: str, reason: str) -> bo
 
 
 def outdate(conn: psycopg.Connection, key: bytes) -> int:
-    """Have orders to this address that are not sent yet checked anew; how many."""
+    """Have orders to this address that are not sent yet, or may be again, checked anew; how many.
+
+    One in Error may be regenerated: the verdict that it has must not let it go then.
+    """
     return conn.execute(
         """
         update fraud_check set stale = true
          where address_key = %(key)s and not stale
            and exists (select from sales_order o
-                        where o.id = fraud_check.order_id and o.status = 'AWAITING_DISPATCH')
+                        where o.id = fraud_check.order_id
+                          and o.status in ('AWAITING_DISPATCH', 'AWAITING_GENERATION', 'ERROR'))
         """,
         {"key": key},
     ).rowcount

@@ -257,6 +257,25 @@ def test_block_reaches_what_is_not_sent_yet(console: Console) -> None:
     assert [verdict(console, order)[0] for order in (batched, queued)] == ["REFER"] * 2
 
 
+@pytest.mark.parametrize("regenerated", [False, True])
+def test_block_reaches_what_may_be_sent_again(console: Console, *, regenerated: bool) -> None:
+    """The verdict of an order in Error, or generated anew, does not let it go to an address that
+    was blocked since.
+    """
+    console.require_check("rules")
+    order = generated(console, **GENUINE)
+    console.check()
+    console.seal(*console.batch())
+    assert console.answer("LONDON", record(order, "D1", status="REJECTED")) == [None]
+    block = ("fraud", "block", "--order", order, "--reason", "empty house")
+    regenerate = ("order", "regenerate", order)
+    for verb in (regenerate, block) if regenerated else (block, regenerate):
+        assert console.call(*verb).code == 0
+    console.generate()
+    console.check()
+    assert console.batch() == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
