@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from psycopg.rows import class_row
 
+from core.db.connect import Turn
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -51,6 +53,14 @@ def address_of(
     ).fetchone()
     assert row is not None
     return row
+
+
+def wait_for_check(conn: psycopg.Connection) -> None:
+    """Until this transaction ends, no unit of the check runs; one that runs is waited for.
+
+    It may have read the list before an address comes onto it, and write its verdicts after.
+    """
+    conn.execute("select pg_advisory_xact_lock(%s, 0)", (Turn.CHECK,))
 
 
 def block(conn: psycopg.Connection, key: bytes, address: str, reason: str) -> bool:
