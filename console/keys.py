@@ -89,7 +89,10 @@ def generate(  # the options of the verb
 @as_json
 @pass_session
 def list_(session: Session, trust: Path | None, as_json: bool) -> Exit:
-    """List the certificates, ours and the partners'; exit 1 if one is not valid now."""
+    """List the certificates, ours and the partners'; exit 1 if one is not valid now.
+
+    One that a warehouse has revoked is listed as that, and no fault.
+    """
     from console import show  # noqa: PLC0415
     from core import envelope  # noqa: PLC0415
 
@@ -124,5 +127,6 @@ def list_(session: Session, trust: Path | None, as_json: bool) -> Exit:
             for one in listed
         ]
         show.terminal().print(show.table(columns, cells))
-    valid = all(one.state is envelope.State.VALID for one in listed)
+    fine = {envelope.State.VALID, envelope.State.REVOKED}
+    valid = all(one.state in fine for one in listed)
     return Exit.DONE if valid else Exit.REFUSED
