@@ -10,14 +10,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from core.envelope import Profile, SigningIdentity, Use
 from core.envelope.generate import self_signed
 from tests.core.envelope import forge
 from tests.core.envelope.forge import attribute, attributes, der, message, signer_info
 from tests.core.envelope.parties import namesake, party
-from tests.daemons.depot import GOOD, STRANGER, US, document
+from tests.daemons.depot import GOOD, PARTNER, STRANGER, US, document
 from tests.daemons.hostile.gate import Gate, spread
 
 REFUSED = ("QUARANTINED", "ENVELOPE_REFUSED")
@@ -99,37 +98,37 @@ def test_what_is_no_envelope(gate: Gate, whole: bytes, name: str) -> None:
 def signing(*, start: datetime, days: int) -> SigningIdentity:
     """A key whose certificate is valid at another time."""
     key = ec.generate_private_key(ec.SECP256R1())
-    return SigningIdentity(
-        key, self_signed("LONDON", Use.SIGNING, key, days=days, start=start)
-    )
-
-
-def pinned(gate: Gate, warehouse: str, name: str, identity: SigningIdentity) -> SigningIdentity:
-    """The same, pinned for a warehouse beside the key that it uses now."""
-    path = gate.trust / warehouse / f"signing-{name}.pem"
-    path.write_bytes(identity.certificate.public_bytes(Encoding.PEM))
-    return identity
+    return SigningIdentity(key, self_signed("LONDON", Use.SIGNING, key, days=days, start=start))
 
 
 def by_namesake(gate: Gate) -> bytes:
     """Signed by a stranger whose certificate is named as the pinned one, and comes along."""
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = namesake(gate.partner.certificate, key)
+    certificate = namesake(gate.signer.certificate, key)
     stranger = SigningIdentity(key, certificate)
     payload = gate.content()
     info = signer_info(stranger, attributes(payload))
     return gate.encrypted(message(payload, info, certificates=(certificate,)))
 
 
+def by_decryption_key(gate: Gate) -> bytes:
+    """Signed with the key that the partner decrypts with, whose certificate we have too."""
+    (identity,) = gate.keyring_of(PARTNER).decryption
+    payload = gate.content()
+    # It has a key and a certificate, as one that signs; no SigningIdentity would take these two.
+    info = signer_info(identity, attributes(payload))  # type: ignore[arg-type]
+    return gate.encrypted(message(payload, info))
+
+
 def swapped(gate: Gate) -> bytes:
     """The signature of one document under another."""
-    return gate.encrypted(message(gate.content(), signer_info(gate.partner, attributes(GOOD))))
+    return gate.encrypted(message(gate.content(), signer_info(gate.signer, attributes(GOOD))))
 
 
 def forged(gate: Gate, **wrong: object) -> bytes:
     """Signed by the partner, but for one piece of its SignerInfo."""
     payload = gate.content()
-    signed = signer_info(gate.partner, attributes(payload), **wrong)  # type: ignore[arg-type]
+    signed = signer_info(gate.signer, attributes(payload), **wrong)  # type: ignore[arg-type]
     return gate.encrypted(message(payload, signed))
 
 
@@ -137,7 +136,7 @@ def weak(gate: Gate, name: str, dotted: str, signature: str) -> bytes:
     """Signed over a digest that is broken."""
     payload = gate.content()
     info = signer_info(
-        gate.partner,
+        gate.signer,
         attributes(payload, digest=name),
         digest=dotted,
         signature_algorithm=forge.algorithm(signature),
@@ -149,7 +148,7 @@ def without(gate: Gate, *kept: int) -> bytes:
     """Signed with some of the three attributes only."""
     payload = gate.content()
     signed = [attributes(payload)[each] for each in kept]
-    return gate.encrypted(message(payload, signer_info(gate.partner, signed)))
+    return gate.encrypted(message(payload, signer_info(gate.signer, signed)))
 
 
 def signers(gate: Gate, *who: SigningIdentity) -> bytes:
@@ -181,22 +180,24 @@ FORGED: dict[str, Callable[[Gate], bytes]] = {
         gate.signed(gate.content()), gate.keyring_of(STRANGER).decryption[0].certificate),
     "signed outside the encryption": lambda gate: gate.signed(gate.encrypted(gate.content())),
     "signed by a stranger": lambda gate: gate.sealed(gate.content(), STRANGER),
-    "signed by ourselves": lambda gate: gate.sealed(gate.content(), US),
+    "signed by ourselves": lambda gate: gate.signed_by(
+        gate.keyring_of(US).signing, gate.content()),
     "signed by a namesake": by_namesake,
-    "signed with the key that is pinned for encryption": lambda gate: gate.signed_by(
+    "signed with the key that is pinned for encryption": by_decryption_key,
+    "signed by a stranger with RSA": lambda gate: gate.signed_by(
         party("ANYONE").rsa_signing, gate.content()),
     "signed by the signer of another warehouse": lambda gate: gate.signed_by(
-        pinned(gate, "LEEDS", "leeds", signing(start=now_and_days(-1), days=9)), gate.content()),
+        gate.pinned("LEEDS", "leeds", signing(start=now_and_days(-1), days=9)), gate.content()),
     "signed by a key of the past": lambda gate: gate.signed_by(
-        pinned(gate, "LONDON", "old", signing(start=now_and_days(-9), days=8)), gate.content()),
+        gate.pinned("LONDON", "old", signing(start=now_and_days(-9), days=8)), gate.content()),
     "signed by a key of the future": lambda gate: gate.signed_by(
-        pinned(gate, "LONDON", "new", signing(start=now_and_days(1), days=8)), gate.content()),
+        gate.pinned("LONDON", "new", signing(start=now_and_days(1), days=8)), gate.content()),
     "no signer": lambda gate: gate.encrypted(message(gate.content())),
-    "the right signer twice": lambda gate: signers(gate, gate.partner, gate.partner),
+    "the right signer twice": lambda gate: signers(gate, gate.signer, gate.signer),
     "the right signer and a stranger": lambda gate: signers(
-        gate, gate.partner, party("MALLORY").signing),
+        gate, gate.signer, party("MALLORY").signing),
     "the certificate of the right signer, another's signature": lambda gate: forged(
-        gate, signature=party("MALLORY").signing.key.sign(b"", ec.ECDSA(forge.hashes.SHA256()))),  # type: ignore[call-arg, arg-type]
+        gate, signature=forge.sign(party("MALLORY").signing, b"")),
     "a signature of nothing": lambda gate: forged(gate, signature=b"\x30\x06\x02\x01\0\x02\x01\0"),
     "no signature": lambda gate: forged(gate, signature=b"\0"),
     "another's name": lambda gate: forged(
@@ -210,8 +211,8 @@ FORGED: dict[str, Callable[[Gate], bytes]] = {
         gate, "sha1", forge.SHA256, forge.ECDSA_SHA256),
     "another document's signature": swapped,
     "detached": lambda gate: gate.encrypted(
-        message(b"", signer_info(gate.partner, attributes(GOOD)), detached=True)),
-    "no attributes": lambda gate: without(gate),
+        message(b"", signer_info(gate.signer, attributes(GOOD)), detached=True)),
+    "no attributes": without,
     "no digest": lambda gate: without(gate, 0, 1),
     "no time": lambda gate: without(gate, 0, 2),
     "no type": lambda gate: without(gate, 1, 2),
@@ -247,5 +248,5 @@ def test_all_refusals_before_the_signature_are_one(gate: Gate, whole: bytes) -> 
 def test_what_is_judged_here_would_else_be_loaded(gate: Gate) -> None:
     """The pieces that are made wrong above, all of them right, are a good file."""
     payload = gate.content()
-    right = message(payload, signer_info(gate.partner, attributes(payload)))
+    right = message(payload, signer_info(gate.signer, attributes(payload)))
     assert gate.judge(gate.encrypted(right)) == ("ARCHIVED", None)

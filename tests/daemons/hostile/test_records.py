@@ -58,7 +58,9 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(postgres_host: str, keys: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+def scene(
+    postgres_host: str, keys: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scene]:
     """One installation for all: what is proven is that nonsense leaves no trace."""
     with postgres.clone(postgres_host) as database:
         gate = Gate(tmp_path_factory.mktemp("scene"), database, keys)
@@ -67,7 +69,7 @@ def scene(postgres_host: str, keys: Path, tmp_path_factory: pytest.TempPathFacto
         phone = gate.request(("PHONE", 3, "1"))
         closed = gate.request(CASE)
         first = [
-            record(phone, "out", line(gate.lines(phone)[0], 2, units=out), status="PART_DISPATCHED"),
+            record(phone, "out", line(gate.lines(phone)[0], 2, units=out)),
             record(closed, "closes", line(gate.lines(closed)[0], 3)),
         ]
         gate.drop("LONDON", gate.sealed(document(*first)))
@@ -82,21 +84,22 @@ def scene(postgres_host: str, keys: Path, tmp_path_factory: pytest.TempPathFacto
         yield Scene(gate, open_, closed, phone, queued, new, foreign, shared, out)
 
 
-def of(order: str, *lines: Callable[[Scene], dict[str, Any]], **more: Any) -> Callable[[Scene], Any]:
+Make = Callable[[Scene], dict[str, Any]]
+"""A record, or an entry of its lines, on the orders of a scene."""
+
+
+def of(order: str, *lines: Make, id: str = "N", **more: Any) -> Make:  # noqa: A002  # the file's name
     """A record on one of the scene's orders."""
-    return lambda scene: record(
-        getattr(scene, order), more.get("id", "N"), *[each(scene) for each in lines],
-        **{name: value for name, value in more.items() if name != "id"},
-    )  # fmt: skip
+    return lambda scene: record(getattr(scene, order), id, *[each(scene) for each in lines], **more)
 
 
-def on(order: str, quantity: int, status: str = "DISPATCHED", **more: Any) -> Callable[[Scene], Any]:
+def on(order: str, quantity: int, status: str = "DISPATCHED", **more: Any) -> Make:
     """An entry on the first line of one of the scene's orders."""
     return lambda scene: line(scene.line(getattr(scene, order)), quantity, status, **more)
 
 
 WRONG_CHECK_DIGIT = [{"serialNumber": "x", "imei": "490154203237517"}]
-NONSENSE: dict[str, tuple[Callable[[Scene], dict[str, Any]], str]] = {
+NONSENSE: dict[str, tuple[Make, str]] = {
     "unknown order": (lambda _: record(8 * 10**18, "N", line(1, 1)), "UNKNOWN_ORDER"),
     "unknown order rejected": (lambda _: record(999_999, "N", status="REJECTED"), "UNKNOWN_ORDER"),
     "unknown order returned": (
@@ -166,7 +169,7 @@ NONSENSE: dict[str, tuple[Callable[[Scene], dict[str, Any]], str]] = {
         "UNIT_COUNT"),
     "an attribute missing": (of("phone", on("phone", 1, units=units("y"))), "ATTRIBUTE_MISSING"),
     "a wrong check digit": (of("phone", on("phone", 1, units=WRONG_CHECK_DIGIT)), "IMEI_INVALID"),
-    "an order that is new": (lambda scene: record(scene.new, "N", line(1, 1)), "UNKNOWN_LINE"),
+    "an order that is new": (lambda scene: record(scene.new, "N", line(1, 1)), "NOT_REQUESTED"),
     "an order that is new rejected": (of("new", status="REJECTED"), "NOT_REQUESTED"),
 }  # fmt: skip
 
