@@ -18,10 +18,10 @@ help: ## what can be made
 demo: $(V)/ready ## orders through four daemons and three warehouses, in under a minute
 	$(V)/bin/cmp-orders demo
 
-test: $(V)/ready ## all tests but those that take the whole of the real input
+test: $(V)/ready ## all tests but those that take minutes (test-full)
 	$(PYTEST) $(ARGS)
 
-test-full: $(V)/ready ## the tests that take the whole of the real input
+test-full: $(V)/ready ## what takes minutes: the whole of the real input, and a clean Debian from a mirror
 	$(PYTEST) -m full -rP $(ARGS)
 
 chaos: $(V)/ready ## a quarter of an hour of everything that can break (ARGS="--seconds 60")
