@@ -22,7 +22,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from core.envelope.identity import Use
-from core.envelope.keyfiles import KeyringError, PrivateKey, read_certificates
+from core.envelope.keyfiles import (
+    KeyringError,
+    PrivateKey,
+    read_certificates,
+    read_private_key,
+)
 from core.envelope.keyring import DECRYPTION_KEYS, OWN, SIGNING_KEYS
 
 RSA_BITS: Final = 3072
@@ -69,28 +74,37 @@ def generate(
     return written
 
 
-def generate_pair(
-    name: str, use: Use, key_path: Path, certificate_path: Path, days: int
-) -> x509.Certificate:
-    """Make one key pair under the caller's names, in directories that are there; its certificate.
+def generate_pair(name: str, use: Use, key_path: Path, certificate_path: Path, days: int) -> None:
+    """Make one key pair under the caller's names, in directories that are there.
 
-    As `generate` makes it; KeyringError if either file is there.
+    The key first, as `generate` makes it; KeyringError if either file is there.
     """
     _refuse_unfit(name, days)
     _refuse_existing([key_path, certificate_path])
-    return _make(name, use, key_path, certificate_path, days, overwrite=False)
+    _make(name, use, key_path, certificate_path, days, overwrite=False)
+
+
+def certify(name: str, use: Use, key_path: Path, certificate_path: Path, days: int) -> None:
+    """Make the certificate of a key that is there already; KeyringError if there is a file."""
+    _refuse_unfit(name, days)
+    certificate = self_signed(name, use, read_private_key(key_path), days=days)
+    _write(
+        certificate_path,
+        certificate.public_bytes(Encoding.PEM),
+        CERTIFICATE_MODE,
+        overwrite=False,
+    )
 
 
 def _make(
     name: str, use: Use, key_path: Path, certificate_path: Path, days: int, *, overwrite: bool
-) -> x509.Certificate:
+) -> None:
     key = _new_key(use)
     private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     _write(key_path, private, KEY_MODE, overwrite=overwrite)
     certificate = self_signed(name, use, key, days=days)
     public = certificate.public_bytes(Encoding.PEM)
     _write(certificate_path, public, CERTIFICATE_MODE, overwrite=overwrite)
-    return certificate
 
 
 def _refuse_unfit(name: str, days: int) -> None:

@@ -16,10 +16,10 @@ Certificates are PEM, one or more a file. They are pinned: the file being there 
 issued it means nothing, its validity counts. Private keys are PKCS#8 PEM without a passphrase
 (systemd encrypts credentials at rest); a daemon has only those that it needs.
 
-To rotate a key of ours, the new pair comes beside the old: the newest certificate that is valid and
-has its private key signs; files encrypted to the new key or to the one before can be opened. A
-warehouse rotates by a second file beside the first: while there are two, both signers are accepted
-and what we send can be read with either key.
+To rotate a key of ours (`cmp-orders keys rotate`) the new pair comes beside the old: the newest
+certificate that is valid and has its private key signs; files encrypted to the new key or to the
+one before can be opened. A warehouse rotates by a second file beside the first: while there are
+two, both signers are accepted and what we send can be read with either key.
 
 What a warehouse revokes is moved, or copied, to its `revoked.pem`: that key signs nothing that we
 accept and is not encrypted to, whichever other certificate there is of it.
