@@ -166,7 +166,7 @@ WHOLES: dict[str, tuple[dict[str, Any], str]] = {
     "the warehouse in small letters": ({"wareHouse": {"id": "london"}}, SCHEMA_INVALID),
     "the warehouse and a blank": ({"wareHouse": {"id": "LONDON "}}, SCHEMA_INVALID),
     "the warehouse and a newline": ({"wareHouse": {"id": "LONDON\n"}}, SCHEMA_INVALID),
-    "the warehouse in wide letters": ({"wareHouse": {"id": "\uff2c\uff2f\uff2e\uff24\uff2f\uff2e"}}, SCHEMA_INVALID),
+    "the warehouse in a wide letter": ({"wareHouse": {"id": "\uff2cONDON"}}, SCHEMA_INVALID),
     "a path for a warehouse": ({"wareHouse": {"id": "../LONDON"}}, SCHEMA_INVALID),
     "a statement for a warehouse": ({"wareHouse": {"id": "';drop table batch;--"}}, SCHEMA_INVALID),
     "no id of the warehouse": ({"wareHouse": {}}, SCHEMA_INVALID),
@@ -295,6 +295,11 @@ def test_a_record_that_is_wrong(gate: Gate, name: str) -> None:
     assert gate.judge_payload(document(good, wrong, good)) == ("QUARANTINED", SCHEMA_INVALID)
 
 
+def acknowledgement(**about: Any) -> bytes:
+    """A partner's acknowledgement of a file that is described so."""
+    return partner_acknowledgement({"identifier": 1, "name": "a.p7m", **about})
+
+
 ACKNOWLEDGEMENTS: dict[str, tuple[Callable[[], bytes], str]] = {
     "of a file that was never sent": (acknowledgement, "UNKNOWN_FILE"),
     "of a path": (lambda: acknowledgement(name="../1.p7m"), SCHEMA_INVALID),
@@ -320,11 +325,6 @@ ACKNOWLEDGEMENTS: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: partner_acknowledgement({"identifier": 1, "name": "a.p7m"}, version="0.9"),
         SCHEMA_INVALID),
 }  # fmt: skip
-
-
-def acknowledgement(**about: Any) -> bytes:
-    """A partner's acknowledgement of a file that is described so."""
-    return partner_acknowledgement({"identifier": 1, "name": "a.p7m", **about})
 
 
 @pytest.mark.parametrize("name", ACKNOWLEDGEMENTS)
