@@ -21,8 +21,9 @@ demo: $(V)/ready ## orders through four daemons and three warehouses, in under a
 test: $(V)/ready ## all tests but those that take the whole of the real input
 	$(PYTEST) $(ARGS)
 
-test-full: $(V)/ready ## the tests that take the whole of the real input
+test-full: $(V)/ready ## the tests that take the whole of the real input, and minutes of anything
 	$(PYTEST) -m full -rP $(ARGS)
+	$(PYTEST) --hypothesis-profile full tests/daemons/hostile/test_anything.py
 
 chaos: $(V)/ready ## a quarter of an hour of everything that can break (ARGS="--seconds 60")
 	$(V)/bin/python -m tests.system.chaos $(ARGS)

@@ -12,9 +12,13 @@ from typing import Any
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from console.embedded import EmbeddedPostgres
 from tests import postgres
+
+# For `make test-full`, by --hypothesis-profile; a test that names a number of its own keeps it.
+settings.register_profile("full", max_examples=5_000, deadline=None, print_blob=True)
 
 SERVER = pytest.StashKey[EmbeddedPostgres]()
 

@@ -10,6 +10,7 @@ import pytest
 from tests import postgres
 from tests.daemons.conftest import catalogue
 from tests.daemons.hostile.gate import Gate
+from tests.daemons.hostile.scene import Scene, set_up
 
 
 @pytest.fixture(scope="module")
@@ -21,3 +22,9 @@ def gate(
         gate = Gate(tmp_path_factory.mktemp("gate"), database, keys)
         catalogue(gate)
         yield gate
+
+
+@pytest.fixture(scope="module")
+def scene(gate: Gate) -> Scene:
+    """Orders in every state: what is proven is that nonsense leaves no trace on them."""
+    return set_up(gate)

@@ -94,7 +94,11 @@ class Gate(Depot):
 
     def content(self) -> bytes:
         """A good document that nobody has sent before."""
-        return document(externalFileName=f"good-{next(self._numbers)}.json")
+        return document(externalFileName=self.name())
+
+    def name(self) -> str:
+        """A name of the partner's own that it has not used before."""
+        return f"good-{next(self._numbers)}.json"
 
     def judge(self, data: bytes) -> Ended:
         """What becomes of a file with these bytes; see judge_entry()."""
