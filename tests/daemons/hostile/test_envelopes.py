@@ -9,7 +9,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from core.envelope import Profile, SigningIdentity, Use
 from core.envelope.generate import self_signed
@@ -19,6 +20,7 @@ from tests.core.envelope.parties import namesake, party
 from tests.daemons.depot import GOOD, PARTNER, STRANGER, US, document
 from tests.daemons.hostile.gate import Gate, spread
 
+SHA1 = hashes.SHA1()  # noqa: S303  # what must be refused
 REFUSED = ("QUARANTINED", "ENVELOPE_REFUSED")
 
 
@@ -144,6 +146,24 @@ def weak(gate: Gate, name: str, dotted: str, signature: str) -> bytes:
     return gate.encrypted(message(payload, info))
 
 
+def weak_and_right(gate: Gate, digest: hashes.HashAlgorithm, dotted: str) -> bytes:
+    """A pinned key, and a signature that holds: nothing is wrong but the digest."""
+    by, payload = party("LONDON").rsa_signing, gate.content()
+    if not (gate.trust / "LONDON" / "signing-rsa.pem").exists():
+        gate.pinned("LONDON", "rsa", by)
+    signed = attributes(payload, digest=digest.name)
+    assert isinstance(by.key, rsa.RSAPrivateKey)
+    # With plain rsaEncryption the digest is named in one place only (RFC 3370 section 3.2).
+    info = signer_info(
+        by,
+        signed,
+        digest=dotted,
+        signature=by.key.sign(der(forge.SET, *sorted(signed)), padding.PKCS1v15(), digest),
+        signature_algorithm=forge.algorithm("1.2.840.113549.1.1.1", b"\x05\x00"),
+    )
+    return gate.encrypted(message(payload, info))
+
+
 def without(gate: Gate, *kept: int) -> bytes:
     """Signed with some of the three attributes only."""
     payload = gate.content()
@@ -206,6 +226,7 @@ FORGED: dict[str, Callable[[Gate], bytes]] = {
     "unsigned attributes": lambda gate: forged(
         gate, unsigned=der(0xA1, attribute(forge.COUNTERSIGNATURE, b"\x05\0"))),
     "digest SHA-1": lambda gate: weak(gate, "sha1", forge.SHA1, forge.ECDSA_SHA1),
+    "digest SHA-1, else right": lambda gate: weak_and_right(gate, SHA1, forge.SHA1),
     "digest MD5": lambda gate: weak(gate, "md5", forge.MD5, forge.ECDSA_SHA256),
     "digest SHA-1, named SHA-256": lambda gate: weak(
         gate, "sha1", forge.SHA256, forge.ECDSA_SHA256),
@@ -250,3 +271,9 @@ def test_what_is_judged_here_would_else_be_loaded(gate: Gate) -> None:
     payload = gate.content()
     right = message(payload, signer_info(gate.signer, attributes(payload)))
     assert gate.judge(gate.encrypted(right)) == ("ARCHIVED", None)
+
+
+def test_the_same_with_a_digest_that_serves_would_be_loaded(gate: Gate) -> None:
+    """What is refused for SHA-1 is loaded with SHA-256: it was for nothing else."""
+    right = weak_and_right(gate, hashes.SHA256(), forge.SHA256)
+    assert gate.judge(right) == ("ARCHIVED", None)
