@@ -91,8 +91,6 @@ def test_a_verdict_goes_with_its_order(console: Console) -> None:
     assert told["orders"] == 2
     assert console.rows("select order_id from fraud_check") == [(young,)]
     assert count(console, "order_hold") == 0
-
-
 def test_stock_stays(console: Console) -> None:
     """What goes has nothing reserved; the stock, and what it keeps for others, stays as it is."""
     console.stock("LONDON", "CASE", 9)
