@@ -41,6 +41,7 @@ def of_order(conn: psycopg.Connection, name: str) -> Address:
 def block(conn: psycopg.Connection, address: Address, reason: str) -> str:
     """Put it on the list; what was done, as a sentence."""
     with conn.transaction():
+        blocking.wait_for_check(conn)
         if not blocking.block(conn, address.key, address.shown, reason):
             raise Refusal("the address is blocked already: cmp-orders fraud blocked says why")
         again = blocking.outdate(conn, address.key)

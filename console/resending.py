@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from core.db.mending import SentFile
     from core.directory import Outbound
 
+NAMED = 20
+"""How many orders a sentence names."""
+
 
 def resend(conn: psycopg.Connection, tree: Outbound, name: str) -> str:
     """Do it in one transaction; what was done, as a sentence."""
@@ -43,7 +46,19 @@ def resend(conn: psycopg.Connection, tree: Outbound, name: str) -> str:
         tree.seal(found.warehouse_id, found.batch_id, data)
         mending.record_resend(conn, found.id)
         batches.move(conn, found.batch_id, SEALED, reason=Reason.SENT_AGAIN)
-    return f"{found.name} is to be published again by extract-to-generic"
+        closed = mending.no_more_wanted(conn, found.batch_id)
+    return f"{found.name} is to be published again by extract-to-generic{_but(closed)}"
+
+
+def _but(closed: list[int]) -> str:
+    """What the partner has to know of orders that are settled: the bytes still ask for them."""
+    if not closed:
+        return ""
+    more = f" and {len(closed) - NAMED} more" if len(closed) > NAMED else ""
+    return (
+        f"; it asks for {len(closed)} orders of which nothing is open any more, so the partner has "
+        f"to be told not to dispatch them: {', '.join(map(str, closed[:NAMED]))}{more}"
+    )
 
 
 def _copy(tree: Outbound, found: SentFile) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -25,9 +26,16 @@ STYLES = {
 }
 
 
+PIPED = 250
+"""Columns where nobody reads it on a screen: so wide that no name is broken in two."""
+
+
 def terminal() -> Console:
-    """Where tables go; 80 columns wide when it is no terminal."""
-    return Console(highlight=False, soft_wrap=False)
+    """Where tables go, as wide as the terminal."""
+    made = Console(highlight=False, soft_wrap=False)
+    if not made.is_terminal and "COLUMNS" not in os.environ:
+        made.width = PIPED
+    return made
 
 
 def print_json(value: Any) -> None:

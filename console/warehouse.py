@@ -112,23 +112,21 @@ def list_(session: Session, as_json: bool) -> None:
     if as_json:
         show.print_json(rows)
         return
+    # Only where there is one, so that the others fit into 80 columns.
+    stopped = ("stopped",) if any(map(_stopped, rows)) else ()
     columns = (
         *("warehouse", "name", "granularity", ">over", ">priority", "back-order"),
-        *(">files", ">products", "stopped"),
+        *(">files", ">products", *stopped),
     )
-    show.terminal().print(
-        show.table(
-            columns,
-            [
-                (
-                    *(w.id, w.name, w.granularity, f"{w.over_dispatch_percent} %"),
-                    *(w.priority, "yes" if w.back_order else "no"),
-                    *(w.file_sequence, w.products, _stopped(w)),
-                )
-                for w in rows
-            ],
+    cells = [
+        (
+            *(w.id, w.name, w.granularity, f"{w.over_dispatch_percent} %"),
+            *(w.priority, "yes" if w.back_order else "no", w.file_sequence, w.products),
+            *((_stopped(w),) if stopped else ()),
         )
-    )
+        for w in rows
+    ]
+    show.terminal().print(show.table(columns, cells))
 
 
 @warehouse.command("set", epilog=example("cmp-orders warehouse set LONDON --granularity UNIT"))

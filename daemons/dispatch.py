@@ -278,12 +278,11 @@ class _Job:
         conn = self._conn
         if applying.insert_dispatches(conn, of) == 0:
             return Counter()
-        if self._returns:
-            stock.put_back(conn, returns.take_back(conn, of))
+        back = returns.take_back(conn, of) if self._returns else []
         self.charges = applying.apply_lines(conn, of)
         self.answered = cancellations.answer(conn, of)
         if stock.is_kept(conn, of.warehouse):
-            self.unrecorded = stock.take(conn, of)
+            self.unrecorded = stock.take(conn, of, back)
         settled = applying.settle(conn, of)
         applying.record_applied(conn, of)
         return Counter(settled)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from psycopg.rows import class_row
 
+from core.db.connect import Turn
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -53,6 +55,14 @@ def address_of(
     return row
 
 
+def wait_for_check(conn: psycopg.Connection) -> None:
+    """Until this transaction ends, no unit of the check runs; one that runs is waited for.
+
+    It may have read the list before an address comes onto it, and write its verdicts after.
+    """
+    conn.execute("select pg_advisory_xact_lock(%s, 0)", (Turn.CHECK,))
+
+
 def block(conn: psycopg.Connection, key: bytes, address: str, reason: str) -> bool:
     """Put an address on the list, in the name of who acts; False if it is there."""
     return (
@@ -69,13 +79,17 @@ def block(conn: psycopg.Connection, key: bytes, address: str, reason: str) -> bo
 
 
 def outdate(conn: psycopg.Connection, key: bytes) -> int:
-    """Have orders to this address that are not sent yet checked anew; how many."""
+    """Have orders to this address that are not sent yet, or may be again, checked anew; how many.
+
+    One in Error may be regenerated: the verdict that it has must not let it go then.
+    """
     return conn.execute(
         """
         update fraud_check set stale = true
          where address_key = %(key)s and not stale
            and exists (select from sales_order o
-                        where o.id = fraud_check.order_id and o.status = 'AWAITING_DISPATCH')
+                        where o.id = fraud_check.order_id
+                          and o.status in ('AWAITING_DISPATCH', 'AWAITING_GENERATION', 'ERROR'))
         """,
         {"key": key},
     ).rowcount

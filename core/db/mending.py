@@ -136,6 +136,27 @@ def sent_file(conn: psycopg.Connection, name: str) -> SentFile | None:
         ).fetchone()
 
 
+def no_more_wanted(conn: psycopg.Connection, batch: int) -> list[int]:
+    """The orders of a request batch of which nothing that it asks for is open any more, by id."""
+    rows = conn.execute(
+        """
+        select d.order_id
+          from request_detail d
+          join batch b on b.id = d.batch_id
+         where d.batch_id = %(batch)s
+           -- A limit keeps it an order's own look: else all open lines are read.
+           and (select true from request_line l
+                 where l.order_id = d.order_id and l.generation = d.generation
+                   and l.warehouse_id = b.warehouse_id
+                   and l.dispatched + l.cancelled + l.rejected < l.quantity
+                 limit 1) is null
+         order by d.order_id
+        """,
+        {"batch": batch},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def record_resend(conn: psycopg.Connection, file: int) -> None:
     """Put a file back to sealed: it is to be published, taken and acknowledged anew."""
     conn.execute(

@@ -2,8 +2,9 @@
 
 An order goes when nothing can come of it any more: it is Complete or Cancelled, no line of it is
 open, it waits for no batch and no decision, and every batch that it is in has ended well, its file
-taken by the partner. Orders in Error stay: they may be asked for anew. A batch loses its details,
-all of them at once, when the last of its orders is gone.
+taken by the partner. What came back of it late keeps it as long again: its credit is young. Orders
+in Error stay: they may be asked for anew. A batch loses its details, all of them at once, when the
+last of its orders is gone.
 
 What recognises a repeat stays for ever, and with it nothing personal: dispatch, inbound_file, the
 rows of batches and of outbound files, and units with a serial number, IMEI or ICCID.
@@ -43,7 +44,8 @@ _SETTLED = """
    and not exists (select from dispatch_detail d
                      join batch b on b.id = d.batch_id
                     where d.order_id = o.id
-                      and (b.stage, b.stage_status) <> ('Batch', 'Complete'))
+                      and ((b.stage, b.stage_status) <> ('Batch', 'Complete')
+                           or d.status = 'RETURNED' and b.stage_at >= %(before)s))
 """
 _ENDED = """
        b.purged_at is null and b.stage_at < %(before)s

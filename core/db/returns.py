@@ -21,28 +21,39 @@ _NUMBERED = """
            with ordinality as n (serial_number, imei, iccid, filler, place)"""
 """The entries of units[] of a line `l`."""
 _MATCHED = """
-     lateral (select * from dispatched_unit
-               where line_id = l.line_id and active
-                 and num_nonnulls(n.serial_number, n.imei, n.iccid) > 0
+     lateral (select * from (
+                  select * from dispatched_unit where active and imei = n.imei
+                  union all
+                  select * from dispatched_unit
+                   where active and iccid = n.iccid and n.imei is null
+                  union all
+                  select * from dispatched_unit
+                   where active and serial_number = n.serial_number
+                     and n.imei is null and n.iccid is null
+                  -- Looked up by the number: a line may have units by the ten thousand.
+                  offset 0) known
+               where line_id = l.line_id
                  and (n.serial_number is null or serial_number = n.serial_number)
-                 and (n.imei is null or imei = n.imei)
                  and (n.iccid is null or iccid = n.iccid)
                limit 1) u on true"""
 """The unit that is out and has all the numbers of such an entry `n`."""
+_NUMBER = "num_nonnulls(serial_number, imei, iccid) > 0"
+"""Of a unit or an entry: by it others are told apart from it."""
 
 
 def out(conn: psycopg.Connection, batch: int) -> Out:
     """What is away of the lines for which the batch's unapplied records bring something back."""
     lines = conn.execute(
-        """
+        f"""
         select r.id, r.dispatched - r.returned, r.excess - r.excess_returned,
-               (select count(*) from dispatched_unit u where u.line_id = r.id and u.active)
+               (select count(*) from dispatched_unit
+                 where line_id = r.id and active and {_NUMBER})
           from (select distinct l.line_id
                   from dispatch_detail d
                   join dispatch_line l on l.batch_id = d.batch_id and l.sequence = d.sequence
                  where d.batch_id = %(batch)s and d.applied_at is null and d.status = 'RETURNED') x
          cross join lateral (select * from request_line where id = x.line_id offset 0) r
-        """,
+        """,  # noqa: S608  # constants of ours
         {"batch": batch},
     ).fetchall()
     units: dict[tuple[int, int], list[Unit | None]] = {}
@@ -55,6 +66,7 @@ def out(conn: psycopg.Connection, batch: int) -> Out:
                               and l.unit_count > 0 {_NUMBERED}
           left join {_MATCHED}
          where d.batch_id = %(batch)s and d.applied_at is null and d.status = 'RETURNED'
+           and num_nonnulls(n.serial_number, n.imei, n.iccid) > 0
          order by l.sequence, l.line_no, n.place
         """,  # noqa: S608  # constants of ours
         {"batch": batch},
@@ -75,7 +87,8 @@ def take_back(conn: psycopg.Connection, of: Range) -> list[tuple[str, str, int]]
     (warehouse, product, units), without what had never been asked for: no stock has given it.
     Before apply_lines(), so that a number which comes back in a file may go out again in it. The
     lines count what is back, the units are active no more, and each line of a billable product is
-    credited at the price at which it was billed, under the return's own dispatchId: so once.
+    credited at the price at which it was billed, under the return's own dispatchId: so once. Of
+    units without a number any are active no more, so that no more are than are out.
     """
     return conn.execute(
         f"""
@@ -102,9 +115,27 @@ def take_back(conn: psycopg.Connection, of: Range) -> list[tuple[str, str, int]]
             select u.line_id, u.dispatch_id, u.unit_no, l.dispatch_id as return_id
               from good l {_NUMBERED}
               join {_MATCHED}
+        ), unnumbered as (
+            select e.line_id, u.dispatch_id, u.unit_no, e.return_id
+              from (select line_id, min(dispatch_id) as return_id,
+                           sum(quantity + excess) as quantity from good group by line_id) e
+              left join (select line_id, count(*) as units from unit group by line_id) x
+                on x.line_id = e.line_id
+             cross join lateral (
+                    select dispatched + excess - returned - excess_returned as units
+                      from request_line where id = e.line_id offset 0) away
+             cross join lateral (
+                    select count(*) as units from dispatched_unit
+                     where line_id = e.line_id and active) a
+             cross join lateral (
+                    select dispatch_id, unit_no from dispatched_unit
+                     where line_id = e.line_id and active and not {_NUMBER}
+                     order by dispatch_id, unit_no
+                     limit greatest(0, a.units - coalesce(x.units, 0)
+                                       - (away.units - e.quantity))) u
         ), freed as (
             update dispatched_unit u set active = false, return_id = x.return_id
-              from unit x
+              from (select * from unit union all select * from unnumbered) x
              where u.line_id = x.line_id and u.dispatch_id = x.dispatch_id
                and u.unit_no = x.unit_no
         ), credited as (
@@ -128,15 +159,16 @@ def take_back(conn: psycopg.Connection, of: Range) -> list[tuple[str, str, int]]
 def lines_away(conn: psycopg.Connection, order: int) -> list[tuple[int, str, str, int, int]]:
     """(line, warehouse, product, units out, of these on record by number) of a locked order."""
     return conn.execute(
-        """
+        f"""
         select l.id, l.warehouse_id, l.product_code,
                l.dispatched + l.excess - l.returned - l.excess_returned,
-               (select count(*) from dispatched_unit u where u.line_id = l.id and u.active)
+               (select count(*) from dispatched_unit
+                 where line_id = l.id and active and {_NUMBER})
           from request_line l
          where l.order_id = %(order)s
            and l.dispatched + l.excess > l.returned + l.excess_returned
          order by l.id
-        """,
+        """,  # noqa: S608  # constants of ours
         {"order": order},
     ).fetchall()
 

@@ -55,10 +55,14 @@ def is_kept(conn: psycopg.Connection, warehouse: str) -> bool:
     return row == (True,)
 
 
-def take(conn: psycopg.Connection, of: Range) -> Unrecorded:
+def take(
+    conn: psycopg.Connection, of: Range, back: Sequence[tuple[str, str, int]] = ()
+) -> Unrecorded:
     """Take what the good records dispatched from on hand and from the reservations together.
 
-    After apply_lines() and before settle(). A reservation keeps what its order has open and no
+    After apply_lines() and before settle(). What they brought `back`, as put_back() has it, is put
+    on hand first: all rows that either needs are locked at once, or two sessions could each have
+    what the other waits for. A reservation keeps what its order has open and no
     more, so that units that were cancelled or rejected are free again. What others have reserved
     stays theirs: a unit beyond on hand less reserved was never on record, and counts as
     `unrecorded`.
@@ -67,6 +71,12 @@ def take(conn: psycopg.Connection, of: Range) -> Unrecorded:
     with the warehouse, and counts the stock if it does not.
     """
     rows = _moved(conn, of)
+    if not rows and not back:
+        return Unrecorded()
+    moved_keys = {(of.warehouse, product) for _, product, _ in rows}
+    lock(conn, sorted(moved_keys | {(warehouse, product) for warehouse, product, _ in back}))
+    if back:
+        put_back(conn, back)
     if not rows:
         return Unrecorded()
     moved: dict[str, object] = {
@@ -75,7 +85,6 @@ def take(conn: psycopg.Connection, of: Range) -> Unrecorded:
         "products": [row[1] for row in rows],
         "quantities": [row[2] for row in rows],
     }
-    lock(conn, [(of.warehouse, product) for product in {row[1] for row in rows}])
     _take_reserved(conn, moved)
     return _take_on_hand(conn, moved)
 
@@ -83,7 +92,8 @@ def take(conn: psycopg.Connection, of: Range) -> Unrecorded:
 def _moved(conn: psycopg.Connection, of: Range) -> list[tuple[int, str, int]]:
     """(order, product, units dispatched) of the good records, of products kept in stock alone.
 
-    None were dispatched where units were but cancelled or rejected.
+    None were dispatched where units were but cancelled or rejected. Returns are none of this: of an
+    order that was regenerated they would end what is reserved for what is not requested yet.
     """
     return conn.execute(
         """
@@ -99,7 +109,7 @@ def _moved(conn: psycopg.Connection, of: Range) -> list[tuple[int, str, int]]:
          cross join lateral (select from stock where warehouse_id = %(warehouse)s
                                 and product_code = r.product_code offset 0) s
          where d.batch_id = %(batch)s and d.sequence between %(low)s and %(high)s
-           and d.applied_at is null and d.reason is null
+           and d.applied_at is null and d.reason is null and d.status <> 'RETURNED'
          group by r.order_id, r.product_code
         """,
         of.parameters,

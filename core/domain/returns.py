@@ -26,7 +26,7 @@ class Away(NamedTuple):
     excess: int = 0
     """Units beyond that, never billed."""
     units: int = 0
-    """How many of all these have numbers on record."""
+    """How many of all these are on record with a number: it has to be known which come back."""
 
 
 class Unit(NamedTuple):
@@ -47,7 +47,10 @@ class Out:
         lines: Mapping[int, Away] | None = None,
         units: Mapping[tuple[int, int], Sequence[Unit | None]] | None = None,
     ) -> None:
-        """`units`: by sequence and line number what each entry of units[] is; None: nothing out."""
+        """`units`: by sequence and line number what each entry of units[] with a number names.
+
+        None: nothing that is out.
+        """
         self._lines = dict(lines or {})
         self._units = units or {}
         self._back: set[Unit] = set()
@@ -80,13 +83,14 @@ class Out:
                 )
             named.add((line.line_id, claim.status))
             away = left.get(line.line_id) or self._lines.get(line.line_id, Away())
-            _check_counts(claim, line, away)
-            back |= self._units_of(record, claim, line, back)
+            entries = self._units.get((record.sequence, claim.line_no), ())
+            _check_counts(claim, line, away, len(entries))
+            back |= self._named(entries, line, back)
             beyond = min(claim.quantity, away.excess)
             left[line.line_id] = Away(
                 away.asked - claim.quantity + beyond,
                 away.excess - beyond,
-                away.units - claim.unit_count,
+                away.units - len(entries),
             )
             if beyond:
                 excess.append((record.sequence, claim.line_no, beyond))
@@ -95,10 +99,10 @@ class Out:
         self.freed.update(number for unit in back for number in unit.numbers)
         return excess
 
-    def _units_of(self, record: Record, claim: Claim, line: Line, back: set[Unit]) -> set[Unit]:
-        found = self._units.get((record.sequence, claim.line_no), ())
-        units = {unit for unit in found if unit is not None}
-        if len(units) < claim.unit_count or units & (back | self._back):
+    def _named(self, entries: Sequence[Unit | None], line: Line, back: set[Unit]) -> set[Unit]:
+        units = {unit for unit in entries if unit is not None}
+        fresh = units.isdisjoint(back) and units.isdisjoint(self._back)
+        if len(units) < len(entries) or not fresh:
             # Without the number, which is personal data.
             raise Reject(
                 Reason.NOT_OUT,
@@ -107,19 +111,19 @@ class Out:
         return units
 
 
-def _check_counts(claim: Claim, line: Line, away: Away) -> None:
+def _check_counts(claim: Claim, line: Line, away: Away, named: int) -> None:
     out = away.asked + away.excess
     if claim.quantity > out:
         raise Reject(
             Reason.OVER_RETURNED,
             f"line {line.line_id} has {out} out, the record returns {claim.quantity}",
         )
-    # What stays out has to have room for the units on record that are not named.
+    # What stays out has to have room for the units with a number that are not named.
     least = max(0, claim.quantity - (out - away.units))
-    if not least <= claim.unit_count <= claim.quantity:
+    if named < least or claim.unit_count > claim.quantity:
         allowed = str(least) if least == claim.quantity else f"{least} to {claim.quantity}"
         raise Reject(
             Reason.UNIT_COUNT,
             f"line {line.line_id} returns {claim.quantity} with {claim.unit_count} entries in "
-            f"units[]; allowed are {allowed}",
+            f"units[], {named} of them with a number; allowed are {allowed}",
         )

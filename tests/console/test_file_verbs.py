@@ -62,6 +62,17 @@ def test_resend(counter: Counter, by: str) -> None:
     assert "published again (1)" in counter.call("order", "show", order).out
 
 
+def test_resend_tells_what_is_cancelled_since(counter: Counter) -> None:
+    """A partner that had lost the file must not dispatch what it has agreed to cancel meanwhile."""
+    order, _, _ = _taken(counter)
+    assert counter.call("order", "cancel", order, "--reason", "x").code == 0
+    counter.batch()
+    counter.extract()
+    assert counter.answer("LONDON", record(order, "C1", status="CANCELLED")) == [None]
+    told = counter.call("file", "resend", NAME).out
+    assert f"not to dispatch them: {order}" in told
+
+
 def test_it_is_a_file_of_its_own(counter: Counter) -> None:
     """A partner that keeps the first one beside the second moves either as it likes."""
     _, _, path = _published(counter)

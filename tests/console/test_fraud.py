@@ -8,13 +8,17 @@ import re
 import signal
 import subprocess
 import sys
+from concurrent import futures
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import urllib3
 
+from console import fraud_list
 from core.db import reconciling, requests
 from core.domain.fraud import Rule
+from core.screening.rules import Rules
 from tests.console.conftest import Console
 from tests.daemons.desk import line, record
 from tests.daemons.test_check import BAD, GENUINE, generated, verdict
@@ -255,6 +259,55 @@ def test_block_reaches_what_is_not_sent_yet(console: Console) -> None:
                                  checked=True) == 1  # fmt: skip
     console.check()
     assert [verdict(console, order)[0] for order in (batched, queued)] == ["REFER"] * 2
+
+
+def test_block_waits_for_the_check_that_runs(
+    console: Console, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address that is blocked while an order to it is being checked keeps the order back,
+    though the check has read the list before.
+    """
+    console.require_check("rules")
+    order = generated(console, **GENUINE)
+    conn = console.conn("console")
+    judge = Rules.judge
+
+    with ThreadPoolExecutor(1) as pool:
+        blocked: list[futures.Future[str]] = []
+
+        def meanwhile(*given: Any) -> Any:
+            judged = judge(*given)
+            if not blocked:
+                address = fraud_list.of_order(conn, str(order))
+                blocked.append(pool.submit(fraud_list.block, conn, address, "empty house"))
+                futures.wait(blocked, timeout=0.5)
+            return judged
+
+        monkeypatch.setattr(Rules, "judge", meanwhile)
+        console.check()
+        assert "1 orders to it" in blocked[0].result()
+    console.check()
+    assert console.batch() == []
+    assert verdict(console, order)[2] == [Rule.ADDRESS_BLOCKED]
+
+
+@pytest.mark.parametrize("regenerated", [False, True])
+def test_block_reaches_what_may_be_sent_again(console: Console, *, regenerated: bool) -> None:
+    """The verdict of an order in Error, or generated anew, does not let it go to an address that
+    was blocked since.
+    """
+    console.require_check("rules")
+    order = generated(console, **GENUINE)
+    console.check()
+    console.seal(*console.batch())
+    assert console.answer("LONDON", record(order, "D1", status="REJECTED")) == [None]
+    block = ("fraud", "block", "--order", order, "--reason", "empty house")
+    regenerate = ("order", "regenerate", order)
+    for verb in (regenerate, block) if regenerated else (block, regenerate):
+        assert console.call(*verb).code == 0
+    console.generate()
+    console.check()
+    assert console.batch() == []
 
 
 @pytest.mark.parametrize(

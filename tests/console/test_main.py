@@ -64,6 +64,13 @@ def test_exit_codes(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = console.call("status", config=away)
     assert ended.code == 75
     assert ended.err.startswith("cmp-orders: the database does not do it now: ")
+    new = console.root / "new.properties"
+    new.write_text(
+        f"sales.order.database.host = {console.database.host}\nsales.order.database.name = nosuch\n"
+    )
+    ended = console.call("status", config=new)
+    assert ended.code == 75
+    assert ended.err.endswith("; createdb makes it, and cmp-orders db migrate its tables\n")
     wrong = console.root / "wrong.properties"
     wrong.write_text("sales.order.databse.host = x\nsales.order.log.level = loud\n")
     ended = console.call("status", config=wrong)

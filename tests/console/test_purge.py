@@ -91,6 +91,21 @@ def test_a_verdict_goes_with_its_order(console: Console) -> None:
     assert told["orders"] == 2
     assert console.rows("select order_id from fraud_check") == [(young,)]
     assert count(console, "order_hold") == 0
+
+
+def test_a_young_credit_keeps_its_order(console: Console) -> None:
+    """What came back after years is credited first: the order goes when that is as old."""
+    order = console.order(("CASE", 1, "1"))
+    settle(console, order, "D")
+    age(console)
+    returned = line(console.lines(order)[0], 1, "RETURNED")
+    assert console.answer("LONDON", record(order, "R", returned, status="RETURNED")) == [None]
+    assert console.call("purge", "--months", 24, "--yes", "--json").json["orders"] == 0
+    assert console.value("select count(*) from charge where quantity < 0") == 1
+    age(console)
+    assert console.call("purge", "--months", 24, "--yes", "--json").json["orders"] == 1
+
+
 def test_stock_stays(console: Console) -> None:
     """What goes has nothing reserved; the stock, and what it keeps for others, stays as it is."""
     console.stock("LONDON", "CASE", 9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -221,6 +222,88 @@ def test_stock_comes_back_if_it_can_be_sold(counter: Counter) -> None:
     # What is not billed is not credited.
     assert _balance(counter) == [("CASE", 2, Decimal(2))]
     _agrees(counter)
+
+
+def test_a_return_leaves_alone_what_is_reserved_anew(counter: Counter) -> None:
+    """Of an order that was regenerated: what is reserved for the rest stays, requested or not."""
+    counter.stock("LONDON", "CASE", 10)
+    order, (case,) = _sent(counter, ("CASE", 3, "1"))
+    split = [line(case, 1), line(case, 2, "REJECTED")]
+    counter.answer("LONDON", record(order, "D1", *split, status="PART_DISPATCHED"))
+    assert counter.call("order", "regenerate", order).code == 0
+    assert counter.answer("LONDON", back(order, "R1", came(case, 1))) == [None]
+    assert counter.reserved(order) == {("LONDON", "CASE"): 2}
+    assert counter.stock_of("LONDON", "CASE") == (10, 2, 0)
+
+
+def test_stock_is_locked_by_key_whichever_way_goods_went(counter: Counter) -> None:
+    """What goes out and what comes back in one file are locked together, in the order of the key:
+    who waits for the first row has none of the later ones.
+    """
+    counter.stock("LONDON", "CASE", 10)
+    counter.stock("LONDON", "WELCOME", 10)
+    order, (welcome,) = _sent(counter, ("WELCOME", 1, "0"))
+    other, (case,) = _sent(counter, ("CASE", 1, "1"))
+    counter.answer("LONDON", record(order, "D1", line(welcome, 1)))
+    counter.load("LONDON", back(order, "R1", came(welcome, 1)), record(other, "D2", line(case, 1)))
+    stock = "select from stock where product_code = %s for no key update"
+    counter.properties  # noqa: B018  # written before the thread needs it
+    with ThreadPoolExecutor(1) as pool, counter.database.connect() as conn:
+        with conn.transaction():
+            conn.execute(stock, ("CASE",))
+            applied = pool.submit(counter.apply)
+            counter.wait_for(
+                "select exists (select from pg_stat_activity where wait_event_type = 'Lock'"
+                " and datname = current_database())"
+            )
+            conn.execute(f"{stock} nowait", ("WELCOME",))
+        assert applied.result() == 1
+    assert counter.stock_of("LONDON", "WELCOME") == (10, 0, 0)
+    assert counter.stock_of("LONDON", "CASE") == (9, 0, 0)
+
+
+def test_units_without_a_number(counter: Counter) -> None:
+    """Units that nothing tells apart come back by their count, by record and by hand; as many are
+    out no more, and one that has a number beside them has to be named.
+    """
+    counter.product("MODEM", "LONDON", serialised=True, attributes=["macAddress"])
+    order, (modem,) = _sent(counter, ("MODEM", 5, "1"))
+    five = [*units("A", "B", "C", "D", name="macAddress"), {"macAddress": "E", "serialNumber": "E"}]
+    assert counter.answer("LONDON", record(order, "D1", line(modem, 5, units=five))) == [None]
+    assert counter.answer(
+        "LONDON",
+        back(order, "R1", came(modem, 1, units=five[:1])),
+        back(order, "R2", came(modem, 1)),
+        back(order, "R3", came(modem, 4)),
+    ) == [None, None, "OVER_RETURNED"]
+    _agrees(counter)
+    _enter(counter, order, "--product", "MODEM", "--quantity", 1)
+    assert counter.value("select count(*) from dispatched_unit where active") == 2
+    _agrees(counter)
+    assert counter.answer(
+        "LONDON",
+        back(order, "R4", came(modem, 2, units=five[3:4])),
+        back(order, "R5", came(modem, 2, units=five[3:])),
+    ) == ["UNIT_COUNT", None]
+    assert _balance(counter) == [("MODEM", 0, Decimal(0))]
+    _agrees(counter)
+
+
+def test_a_line_that_comes_back_one_by_one(counter: Counter) -> None:
+    """Each unit is found by its number, however many its line has: else one file could occupy
+    Dispatch for ever.
+    """
+    many = 8000
+    order, (phone,) = _sent(counter, ("PHONE", many, "1"))
+    all_of_it = phones(many)
+    counter.answer("LONDON", record(order, "D1", line(phone, many, units=all_of_it)))
+    counter.conn("dispatch").execute("set statement_timeout = '2s'")
+    records = [
+        back(order, f"R{number}", came(phone, 1, units=[{"imei": one["imei"]}]))
+        for number, one in enumerate(all_of_it)
+    ]
+    assert set(counter.answer("LONDON", *records)) == {None}
+    assert _returned(counter, phone) == (many, 0)
 
 
 def test_a_merged_line(counter: Counter) -> None:

@@ -113,6 +113,10 @@ class Desk(Site):
     def seal(self, *batches: int) -> None:
         """What sealing and publishing leave in the tables, of these batches."""
         for batch in batches:
+            self.owner.execute(
+                "update cancellation set status = 'SENT', sent_at = now() where batch_id = %s",
+                (batch,),
+            )
             for stage in (SEALED, PUBLISHED):
                 self.owner.execute(
                     "update batch set stage = %s, stage_status = %s where id = %s",

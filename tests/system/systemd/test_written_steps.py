@@ -34,7 +34,8 @@ APT::Install-Recommends "false";
 Dpkg::Options { "--force-confold"; };
 """
 
-pytestmark = pytest.mark.xdist_group("box")
+# It asks a Debian mirror for a whole system, which takes minutes: by `make test-full`.
+pytestmark = [pytest.mark.xdist_group("box"), pytest.mark.full]
 
 
 def block(words: str) -> str:
@@ -83,7 +84,8 @@ class Operator(Installation):
         return "".join(line + "\n" for line in told.splitlines() if not line.startswith("sftp>"))
 
 
-@pytest.fixture(scope="module")
+# Of the session: between two of these tests a worker may take one of another module.
+@pytest.fixture(scope="session")
 def operator(debian: Debian, package: Path) -> Iterator[Operator]:
     """A clean Debian with nothing but the two packages beside it."""
     newer = built(package.parents[1], NEWER)
