@@ -120,7 +120,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001  # the last one who can tell
         told = verdict(error)
         if told is None and "--traceback" in given:
-            traceback.print_exception(error)
+            from core.log import safe  # noqa: PLC0415  # for start-up's sake
+
+            # Not the interpreter's own: that ends with the error's text, which may hold a row.
+            click.echo(safe.full(error), err=True)
         return _tell(*(told or _fault(error)))
     return int(code) if isinstance(code, int) else Exit.DONE
 

@@ -177,8 +177,9 @@ def _columns(header: list[str]) -> dict[str, int]:
     known = {*ORDER_COLUMNS, *ITEM_COLUMNS}
     columns = {name.strip(): place for place, name in enumerate(header)}
     problems = []
-    if unknown := sorted(columns.keys() - known):
-        problems.append(f"unknown: {', '.join(unknown)[:200]}")
+    # By place: the first line of a file without names is a customer's.
+    if unknown := [str(place + 1) for name, place in columns.items() if name not in known]:
+        problems.append(f"unknown: column {', '.join(unknown[:20])}")
     if missing := sorted(_NEEDED - columns.keys()):
         problems.append(f"missing: {', '.join(missing)}")
     if len(columns) < len(header):

@@ -5,16 +5,26 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from console.embedded import EmbeddedPostgres
 from tests import postgres
+from tests.site import CUSTOMER, STREET
+from tests.system.leaks import planted
+
+# For `make test-full`, by --hypothesis-profile; a test that names a number of its own keeps it.
+settings.register_profile("full", max_examples=5_000, deadline=None, print_blob=True)
+
+PLANTED = (CUSTOMER, STREET, planted.PASSWORD, *planted.CUSTOMER.values(),
+           *planted.PARTNER.values())  # fmt: skip
+"""What no program of ours may write, whatever a test has it do."""
 
 SERVER = pytest.StashKey[EmbeddedPostgres]()
 
@@ -40,6 +50,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """The run is over: the server that it shared ends."""
     if SERVER in config.stash:
         config.stash[SERVER].close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that passes and has left a customer's data in its output has failed all the same.
+
+    A verb that is meant to show them is read by its test, and so leaves nothing behind.
+    """
+    report = yield
+    if report.passed and report.when == "call":
+        leaked = [marker for marker in PLANTED for _, said in report.sections if marker in said]
+        if leaked:
+            report.outcome = "failed"
+            report.longrepr = f"personal data in the output: {', '.join(sorted(set(leaked)))}"
+    return report
 
 
 @pytest.fixture(scope="session")

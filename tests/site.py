@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tests.postgres import Database
 
 DAEMONS = ("request_extract", "extract_to_generic", "load_from_generic", "dispatch")
+CUSTOMER, STREET = "A Person", "1 High Street"
+"""Of whom the orders are that do not say; no test may leave them in its output."""
 GRANULARITY = {"LONDON": "ITEM", "LEEDS": "UNIT", "BELFAST": "PRODUCT"}
 
 
@@ -144,8 +146,8 @@ class Site:
             "account_id": 4711,
             "currency": "GBP",
             "delivery_method": "STANDARD",
-            "delivery_name": "A Person",
-            "delivery_lines": ["1 High Street"],
+            "delivery_name": CUSTOMER,
+            "delivery_lines": [STREET],
             "country": "GB",
             **columns,
         }

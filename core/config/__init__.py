@@ -104,7 +104,8 @@ def _problem(detail: ErrorDetails, counted: Mapping[str, sources.Setting]) -> st
     name = dotted(path) if path else ""
     setting = counted.get(name)
     if setting is not None:
-        shown = "(not shown)" if setting.property.secret else sources.printable(setting.text)
+        hidden = setting.property.hidden and setting.text
+        shown = "(not shown)" if hidden else sources.printable(setting.text)
         return f"{setting.where}: {name} = {shown}: allowed is {allowed}"
     # Between two properties: told with the places of those that were set.
     concerned = (one for one in counted.values() if one.property.path[: len(path)] == path)

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any
 
 from core.config.group import Group
-from core.config.kinds import Kind, Secret
+from core.config.kinds import Kind, Place, Secret
 from core.config.model import Properties, Warehouse
 
 PREFIX = "sales.order."
@@ -31,6 +31,11 @@ class Property:
     def secret(self) -> bool:
         """Whether it may come from a credential alone, and is shown nowhere."""
         return isinstance(self.kind, Secret)
+
+    @property
+    def hidden(self) -> bool:
+        """Whether a value that is refused is not repeated: it may hold a password."""
+        return isinstance(self.kind, Secret | Place)
 
     @property
     def variable(self) -> str:

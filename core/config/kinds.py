@@ -185,6 +185,21 @@ class Words(Kind):
 
 
 @dataclass(frozen=True)
+class Place(Words):
+    """A host, a directory or a name; no connection string, since that may hold a password."""
+
+    @property
+    def allowed(self) -> str:
+        return "a name or a path, without = and ://" + (", or nothing" if self.empty else "")
+
+    def read(self, value: Any) -> str:
+        text = super().read(value)
+        if "=" in text or "://" in text:
+            raise ValueError
+        return text
+
+
+@dataclass(frozen=True)
 class Times(Kind):
     """Cron expressions with ";" between them, or nothing."""
 

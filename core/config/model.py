@@ -19,10 +19,10 @@ from core.config.kinds import (
     Flag,
     Folder,
     Number,
+    Place,
     Secret,
     Size,
     Times,
-    Words,
 )
 
 Look = Annotated[
@@ -39,14 +39,14 @@ Look = Annotated[
 class Database(Group):
     """The connection to PostgreSQL, which holds everything that must not be lost."""
 
-    host: Annotated[str, Words()] = Field(
+    host: Annotated[str, Place()] = Field(
         "/run/postgresql",
         description="The directory of the server's socket, or a host name; several hosts with "
         "commas between them, of which the one that takes writes is used.",
     )
     port: Annotated[int, Number(1, 65535)] = Field(5432, description="The server's port.")
-    name: Annotated[str, Words()] = Field("sales_orders", description="The database.")
-    user: Annotated[str, Words(empty=True)] = Field(
+    name: Annotated[str, Place()] = Field("sales_orders", description="The database.")
+    user: Annotated[str, Place(empty=True)] = Field(
         "",
         description="The role to connect as. Empty: the daemon's own role, which has the rights "
         "that this daemon needs and no other; leave it so.",

@@ -8,6 +8,7 @@ the trees, so that a test can stop at each of these steps and undo what had not 
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,14 @@ def unlink(path: Path) -> None:
     with suppress(FileNotFoundError):
         os.unlink(path)
     sync_directory(path.parent)
+
+
+def remove(path: Path) -> None:
+    """As unlink(); a directory goes with all that is in it, and nothing that links lead to."""
+    if path.is_dir() and not path.is_symlink():
+        # Safe while somebody exchanges what is in it: each step goes by its directory's descriptor.
+        shutil.rmtree(path)
+    unlink(path)
 
 
 def sync_directory(path: Path) -> None:

@@ -217,10 +217,10 @@ class Inbound:
         return True
 
     def discard(self, warehouse: str, claim: str) -> None:
-        """Remove a quarantined file and its reason for good."""
+        """Remove a quarantined file and its reason for good; it may be no file but a directory."""
         kept = self.place("quarantine", warehouse, claim)
         durable.unlink(kept.with_name(f"{claim}.reason"))
-        durable.unlink(kept)
+        durable.remove(kept)
 
     def check(self) -> list[str]:
         """What would keep this tree from working, as sentences; a test file goes through it."""

@@ -142,7 +142,7 @@ def test_csv_with_broken_quotes_stops() -> None:
 @pytest.mark.parametrize(
     ("header", "told"),
     [
-        ("reference,product,quantity,unitprice", "unknown: unitprice; missing: unitPrice"),
+        ("reference,product,quantity,unitprice", "unknown: column 4; missing: unitPrice"),
         ("reference,product,quantity", "missing: unitPrice"),
         ("reference,product,quantity,unitPrice,product", "a column stands twice"),
         ("", "missing: product, quantity, reference, unitPrice"),

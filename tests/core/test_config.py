@@ -156,7 +156,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(write: Write) -> None:
         ("request.extract.fraudcheckrequired", "", "true or false"),
         ("database.port", "0", "a whole number from 1 to 65535"),
         ("database.port", "5432x", "a whole number from 1 to 65535"),
-        ("database.host", "", "text that is not empty"),
+        ("database.host", "", "a name or a path, without = and ://"),
         ("dispatch.interval", "0s", "a number with a unit (ms, s, m, h or d) from 10ms to 60s"),
         ("dispatch.interval", "2m", "a number with a unit (ms, s, m, h or d) from 10ms to 60s"),
         ("dispatch.interval", "1", "a number with a unit (ms, s, m, h or d) from 10ms to 60s"),
@@ -377,6 +377,17 @@ def test_a_secret_in_the_file_or_the_environment_stops_the_start(write: Write) -
     assert [problem.split(": ")[0] for problem in found] == ["environment", f"{path}:1"]
     assert all("taken only from a credential" in problem for problem in found)
     assert "hunter2" not in "".join(found)
+
+
+@pytest.mark.parametrize("name", ["host", "name", "user"])
+@pytest.mark.parametrize(
+    "text", ["postgresql://us:hunter2@db/orders", "host=db password=hunter2", "//us:hunter2@db="]
+)
+def test_a_connection_string_is_refused_and_not_shown(write: Write, name: str, text: str) -> None:
+    """The database's client would take it, and with it a password from a file that others read."""
+    [problem] = problems(write(f"sales.order.database.{name} = {text}\n"))
+    assert "without = and ://" in problem
+    assert "hunter2" not in problem
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"two\nlines", b"\xff\xfe"])

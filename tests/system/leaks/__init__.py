@@ -1,0 +1,1 @@
+"""What only the warehouses and `order show` may see, looked for in everything else."""
