@@ -21,11 +21,7 @@ demo: $(V)/ready ## orders through four daemons and three warehouses, in under a
 test: $(V)/ready ## all tests but those that take minutes (test-full)
 	$(PYTEST) $(ARGS)
 
-<<<<<<< ours
-test-full: $(V)/ready ## what takes minutes: the whole of the real input, and a clean Debian from a mirror
-=======
-test-full: $(V)/ready ## the tests that take the whole of the real input, and minutes of anything
->>>>>>> theirs
+test-full: $(V)/ready ## what takes minutes: all of the real input, minutes of anything, a clean Debian
 	$(PYTEST) -m full -rP $(ARGS)
 	$(PYTEST) --hypothesis-profile full tests/daemons/hostile/test_anything.py
 

@@ -116,6 +116,7 @@ def open_file(data: bytes, trust: Path, keys: Path | None, signer: str) -> bytes
         data,
         decryption=keyring.decryption,
         signers=keyring.signers_of(signer),
+        revoked=keyring.revoked_of(signer),
         profiles=list(Profile),
     )
     return opened.payload

@@ -27,6 +27,15 @@ class Reason(StrEnum):
         "ENVELOPE_REFUSED",
         "The file could not be opened, or its signer is not the one pinned for the warehouse.",
     )
+    # Told inside only: the partner is answered ENVELOPE_REFUSED.
+    SIGNER_EXPIRED = (
+        "SIGNER_EXPIRED",
+        "The pinned signer has signed the file, with a certificate that is not valid now.",
+    )
+    SIGNER_REVOKED = (
+        "SIGNER_REVOKED",
+        "The file is signed with a key of the warehouse that has been revoked.",
+    )
     # A file as a whole.
     FILE_EMPTY = "FILE_EMPTY", "The file has no content."
     FILE_TOO_LARGE = "FILE_TOO_LARGE", "The file is larger than the property allows."

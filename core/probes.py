@@ -155,6 +155,8 @@ def _keys(surroundings: Surroundings) -> Found:
     now = datetime.now(UTC)
     left: dict[str, float] = {}
     for one in envelope.load(surroundings.properties.trust.directory, None).certificates():
+        if one.state is envelope.State.REVOKED:
+            continue
         name = f"{one.owner} {one.use}"
         seconds = (one.not_after - now).total_seconds()
         left[name] = max(left.get(name, seconds), seconds)

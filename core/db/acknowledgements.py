@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psycopg.rows import class_row
 
@@ -63,6 +63,31 @@ class SealedFile:
 _COLUMNS = """id, warehouse_id, verdict, file_name, external_file_name, file_sequence,
               content_sha256, reason, sentence, records, created_at, attempts, number, name,
               tree_id, payload_sha256, file_sha256, byte_count"""
+
+
+class Answers(NamedTuple):
+    """What a warehouse has said of the files that were sealed for it since a moment."""
+
+    warehouse: str
+    sealed: int
+    latest: str | None
+    """ACCEPTED or REJECTED, of the latest file that it has answered; None of none."""
+
+
+def answers_since(conn: psycopg.Connection, moment: datetime) -> list[Answers]:
+    """By warehouse how many files were sealed since then, and the latest answer to one of them."""
+    rows = conn.execute(
+        """
+        select w.id, count(f.id),
+               (array_agg(f.verdict order by f.file_sequence desc)
+                    filter (where f.verdict is not null))[1]
+          from warehouse w
+          left join outbound_file f on f.warehouse_id = w.id and f.sealed_at > %(moment)s
+         group by w.id order by w.id
+        """,
+        {"moment": moment},
+    ).fetchall()
+    return [Answers(*row) for row in rows]
 
 
 def insert_verdict(  # noqa: PLR0913  # what is known of a file, each once

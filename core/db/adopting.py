@@ -186,7 +186,17 @@ def obstacles(conn: psycopg.Connection, warehouse: str) -> list[Obstacle]:
              where (r.order_id, r.warehouse_id) is distinct from (a.order_id, %(warehouse)s)
              group by a.order_id
         ), sent as (
-            select order_id, count(distinct generation) as times from adopt_order group by order_id
+            select order_id, count(distinct generation) as times, count(*) as files
+              from adopt_order group by order_id
+        ), elsewhere as (
+            select a.order_id, min(d.batch_id) as batch_id
+              from adopt_order a
+              join request_detail d on d.order_id = a.order_id and d.generation = a.generation
+                                   and d.warehouse_id = %(warehouse)s
+              join outbound_file f on f.batch_id = d.batch_id
+             where f.published_at is not null
+                or f.file_sequence not in (select sequence from adopt_file)
+             group by a.order_id
         )
         select order_id, name, why from (
             select a.order_id, a.name,
@@ -194,6 +204,11 @@ def obstacles(conn: psycopg.Connection, warehouse: str) -> list[Obstacle]:
                             'the database does not know the order: enter it again under this id'
                         when n.times > 1 then
                             'it was sent, rejected and sent again: its answers come first'
+                        when n.files > 1 then
+                            'it was sent in two files: ask the warehouse which of them counts'
+                        when e.order_id is not null then
+                            'it is in batch ' || e.batch_id || ', which was sent as well: '
+                            'ask the warehouse which of them counts'
                         when o.status in ('COMPLETE', 'CANCELLED') then
                             'the order is ' || o.status || ' here: ask the warehouse'
                         when o.generation not in (a.generation, a.generation - 1)
@@ -211,6 +226,7 @@ def obstacles(conn: psycopg.Connection, warehouse: str) -> list[Obstacle]:
               left join sales_order o on o.id = a.order_id
               left join unlike u on u.order_id = a.order_id
               left join taken t on t.order_id = a.order_id
+              left join elsewhere e on e.order_id = a.order_id
             union all
             select a.order_id, a.name,
                    case when o.id is null then

@@ -282,11 +282,12 @@ def insert_batches(conn: psycopg.Connection, warehouse: str, why: str) -> None:
     )
     conn.execute(
         """
-        insert into request_detail (batch_id, sequence, order_id, generation)
+        insert into request_detail (batch_id, sequence, order_id, generation, warehouse_id)
         select a.batch_id, row_number() over (partition by a.batch_id order by o.place),
-               o.order_id, o.generation
+               o.order_id, o.generation, %(warehouse)s
           from adopt_order o join adopt_file a on a.name = o.name
-        """
+        """,
+        {"warehouse": warehouse},
     )
     _insert_cancellations(conn, warehouse, why)
     conn.execute(

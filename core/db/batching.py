@@ -85,7 +85,8 @@ def fill(
 ) -> int:
     """Move the oldest requests without a hold from the queue into the batch; how many.
 
-    They stay within the limits, but the first is taken whatever its size.
+    They stay within the limits, but the first is taken whatever its size. A request that is in a
+    batch already, and should not be queued, is put in no other.
     """
     cursor = conn.execute(
         f"""
@@ -113,8 +114,9 @@ def fill(
                and (m.sequence = 1 or (m.lines <= %(lines)s and m.bytes <= %(bytes)s))
             returning m.sequence, q.order_id, q.generation
         )
-        insert into request_detail (batch_id, sequence, order_id, generation)
-        select %(batch)s, sequence, order_id, generation from moved
+        insert into request_detail (batch_id, sequence, order_id, generation, warehouse_id)
+        select %(batch)s, sequence, order_id, generation, %(warehouse)s from moved
+        on conflict (order_id, generation, warehouse_id) do nothing
         """,  # noqa: S608  # a constant of this module
         {
             "batch": batch,

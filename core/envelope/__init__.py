@@ -12,7 +12,14 @@ everything but the one profile that the warehouse's property names.
 
 from core.envelope.cms import Opened, open_, seal
 from core.envelope.generate import generate, pin
-from core.envelope.identity import DecryptionIdentity, Profile, SigningIdentity, State, Use
+from core.envelope.identity import (
+    DecryptionIdentity,
+    Profile,
+    SigningIdentity,
+    State,
+    Use,
+    fingerprint,
+)
 from core.envelope.keyfiles import KeyringError
 from core.envelope.keyring import Keyring, Listed, load
 
@@ -26,6 +33,7 @@ __all__ = [
     "SigningIdentity",
     "State",
     "Use",
+    "fingerprint",
     "generate",
     "load",
     "open_",

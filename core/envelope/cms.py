@@ -64,25 +64,34 @@ def open_(
     decryption: Sequence[DecryptionIdentity],
     signers: Sequence[x509.Certificate],
     profiles: Collection[Profile],
+    revoked: Sequence[x509.Certificate] = (),
     now: datetime | None = None,
 ) -> Opened:
     """The payload of a file that was encrypted to us and signed by one of the pinned `signers`.
 
-    A signer must be valid at `now` (aware; by default the present). Our own certificates only
-    find the key: they may have expired. Several keys are tried in the order given.
+    A signer must be valid at `now` (aware; by default the present), and its key none of `revoked`.
+    Our own certificates only find the key: they may have expired. Several keys are tried in the
+    order given.
 
-    Raises Reject(ENVELOPE_REFUSED) with always the same sentence, whatever is wrong with the
-    file: its cause is for tests and must not be logged or sent. Memory is bounded by a small
-    multiple of `len(data)`, which the caller limits (measured: three times, besides `data`).
+    Raises Reject(SIGNER_EXPIRED) or Reject(SIGNER_REVOKED) where the signature itself is that of a
+    pinned or revoked signer; Reject(ENVELOPE_REFUSED) with always the same sentence, whatever else
+    is wrong with the file: its cause is for tests and must not be logged or sent. Memory is bounded
+    by a small multiple of `len(data)`, which the caller limits (measured: three times, besides
+    `data`).
     """
     moment = datetime.now(UTC) if now is None else now
     # A property's text is as good as a member; what is neither is the caller's mistake.
     allowed = [each for each in Profile if each in {Profile(name) for name in profiles}]
     try:
-        return _open(data, decryption, signers, allowed, moment)
+        return _open(data, decryption, signers, allowed, moment, revoked)
     except MemoryError:
         # The surroundings, not the file.
         raise
+    # Whoever made these has the signer's private key: they tell no forger anything.
+    except signed.NotValid as error:
+        raise Reject(Reason.SIGNER_EXPIRED, Reason.SIGNER_EXPIRED.meaning) from error
+    except signed.Revoked as error:
+        raise Reject(Reason.SIGNER_REVOKED, Reason.SIGNER_REVOKED.meaning) from error
     except Exception as error:
         # All of them: a failure that looked different would tell which check had failed.
         raise Reject(Reason.ENVELOPE_REFUSED, SENTENCE) from error
@@ -94,13 +103,14 @@ def _open(
     signers: Sequence[x509.Certificate],
     profiles: Collection[Profile],
     now: datetime,
+    revoked: Sequence[x509.Certificate],
 ) -> Opened:
     sealed = encrypted.read(data, profiles)
     refused: Exception = ValueError("not encrypted to us")
     # Certificates of two of our keys may share issuer and serial number: the next key may fit.
     for entry, identity in sealed.addressed(decryption):
         try:
-            verified = signed.verify(sealed.decrypt(entry, identity), signers, now)
+            verified = signed.verify(sealed.decrypt(entry, identity), signers, now, revoked)
         except Exception as error:  # noqa: BLE001  # all of them, as in open_
             refused = error
             continue

@@ -22,7 +22,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from core.envelope.identity import Use
-from core.envelope.keyfiles import KeyringError, PrivateKey, read_certificates
+from core.envelope.keyfiles import (
+    KeyringError,
+    PrivateKey,
+    read_certificates,
+    read_private_key,
+)
 from core.envelope.keyring import DECRYPTION_KEYS, OWN, SIGNING_KEYS
 
 RSA_BITS: Final = 3072
@@ -52,10 +57,7 @@ def generate(
     directories are made. Every file appears whole or not at all. Nothing is overwritten unless
     asked for: KeyringError names what is there, before anything is written.
     """
-    if not 1 <= len(name) <= NAME_MAXIMUM:
-        raise KeyringError(f"the name has {len(name)} characters; 1 to {NAME_MAXIMUM} are allowed")
-    if days < 1:
-        raise KeyringError(f"a validity of {days} days; 1 or more is allowed")
+    _refuse_unfit(name, days)
     ordered = [each for each in Use if each in uses]
     targets = {
         use: (out_credentials_dir / f"{prefix}{_KEY_FILE[use]}", out_trust_dir / OWN / f"{use}.pem")
@@ -67,14 +69,49 @@ def generate(
     (out_trust_dir / OWN).mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     for use, (key_path, certificate_path) in targets.items():
-        key = _new_key(use)
-        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        _write(key_path, private, KEY_MODE, overwrite=overwrite)
-        certificate = self_signed(name, use, key, days=days)
-        public = certificate.public_bytes(Encoding.PEM)
-        _write(certificate_path, public, CERTIFICATE_MODE, overwrite=overwrite)
+        _make(name, use, key_path, certificate_path, days, overwrite=overwrite)
         written += [key_path, certificate_path]
     return written
+
+
+def generate_pair(name: str, use: Use, key_path: Path, certificate_path: Path, days: int) -> None:
+    """Make one key pair under the caller's names, in directories that are there.
+
+    The key first, as `generate` makes it; KeyringError if either file is there.
+    """
+    _refuse_unfit(name, days)
+    _refuse_existing([key_path, certificate_path])
+    _make(name, use, key_path, certificate_path, days, overwrite=False)
+
+
+def certify(name: str, use: Use, key_path: Path, certificate_path: Path, days: int) -> None:
+    """Make the certificate of a key that is there already; KeyringError if there is a file."""
+    _refuse_unfit(name, days)
+    certificate = self_signed(name, use, read_private_key(key_path), days=days)
+    _write(
+        certificate_path,
+        certificate.public_bytes(Encoding.PEM),
+        CERTIFICATE_MODE,
+        overwrite=False,
+    )
+
+
+def _make(
+    name: str, use: Use, key_path: Path, certificate_path: Path, days: int, *, overwrite: bool
+) -> None:
+    key = _new_key(use)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    _write(key_path, private, KEY_MODE, overwrite=overwrite)
+    certificate = self_signed(name, use, key, days=days)
+    public = certificate.public_bytes(Encoding.PEM)
+    _write(certificate_path, public, CERTIFICATE_MODE, overwrite=overwrite)
+
+
+def _refuse_unfit(name: str, days: int) -> None:
+    if not 1 <= len(name) <= NAME_MAXIMUM:
+        raise KeyringError(f"the name has {len(name)} characters; 1 to {NAME_MAXIMUM} are allowed")
+    if days < 1:
+        raise KeyringError(f"a validity of {days} days; 1 or more is allowed")
 
 
 def pin(

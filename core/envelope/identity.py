@@ -38,6 +38,8 @@ class State(StrEnum):
     VALID = "valid"
     EXPIRED = "expired"
     NOT_YET = "not yet"
+    # Whatever its validity says: the operator has put it among the revoked.
+    REVOKED = "revoked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +107,14 @@ def belongs(
     key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, certificate: x509.Certificate
 ) -> bool:
     """Whether the certificate is of this private key."""
+    return public_key(certificate) == key.public_key().public_bytes(
+        Encoding.DER, PublicFormat.SubjectPublicKeyInfo
+    )
 
-    def spki(public: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> bytes:
-        return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
-    public = certificate.public_key()
-    return isinstance(public, ec.EllipticCurvePublicKey | rsa.RSAPublicKey) and spki(
-        public
-    ) == spki(key.public_key())
+def public_key(certificate: x509.Certificate) -> bytes:
+    """The certificate's key, SubjectPublicKeyInfo in DER: the same after a renewal for one key."""
+    return certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _require(

@@ -6,6 +6,7 @@ FILES
     <trust>/own/encryption*.pem            our certificates that warehouses encrypt to
     <trust>/<WAREHOUSE>/signing*.pem       whose signature is accepted from that warehouse
     <trust>/<WAREHOUSE>/encryption*.pem    who can read what is sent to that warehouse
+    <trust>/<WAREHOUSE>/revoked*.pem       certificates whose keys count no more
     <credentials>/signing.key              private key of one of our signing certificates
     <credentials>/signing.previous.key     the one before, while it overlaps
     <credentials>/decryption.key           private key of one of our encryption certificates
@@ -15,12 +16,13 @@ Certificates are PEM, one or more a file. They are pinned: the file being there 
 issued it means nothing, its validity counts. Private keys are PKCS#8 PEM without a passphrase
 (systemd encrypts credentials at rest); a daemon has only those that it needs.
 
-To rotate a key of ours, rename `signing.pem` to `signing-<year>.pem` and `signing.key` to
-`signing.previous.key`, generate the new pair with a start in the future or send the warehouses the
-certificate first; the newest certificate that is valid and has its private key signs. The same
-with `encryption` and `decryption`: files encrypted to either can be opened. A warehouse rotates by
-a second file beside the first: while there are two, both signers are accepted and what we send can
-be read with either key.
+To rotate a key of ours (`cmp-orders keys rotate`) the new pair comes beside the old: the newest
+certificate that is valid and has its private key signs; files encrypted to the new key or to the
+one before can be opened. A warehouse rotates by a second file beside the first: while there are
+two, both signers are accepted and what we send can be read with either key.
+
+What a warehouse revokes is moved, or copied, to its `revoked.pem`: that key signs nothing that we
+accept and is not encrypted to, whichever other certificate there is of it.
 
 A private key that others could use is refused: it belongs to root or to the process' own user, and
 its mode has no permission for group or others. The one exception is mode 0440 of owner and group
@@ -46,6 +48,7 @@ from core.envelope.identity import (
     Use,
     belongs,
     fingerprint,
+    public_key,
     state,
     unfit,
 )
@@ -53,6 +56,7 @@ from core.envelope.keyfiles import KeyringError, read_certificates, read_private
 
 # Our own certificates' directory; no warehouse can have this name.
 OWN: Final = "own"
+REVOKED: Final = "revoked"
 SIGNING_KEYS: Final = ("signing.key", "signing.previous.key")
 DECRYPTION_KEYS: Final = ("decryption.key", "decryption.previous.key")
 
@@ -72,6 +76,7 @@ class Held:
     use: Use
     path: Path
     certificate: x509.Certificate
+    revoked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,7 @@ class Keyring:
     """What was read by `load`; validity is judged at each call, by the clock given there."""
 
     _held: tuple[Held, ...]
+    _revoked: tuple[Held, ...]
     _signing: tuple[SigningIdentity, ...] = field(repr=False)
     _decryption: tuple[DecryptionIdentity, ...] = field(repr=False)
     _trust: Path
@@ -127,7 +133,7 @@ class Keyring:
         certificates = tuple(
             each
             for each in self._of(warehouse, Use.ENCRYPTION)
-            if state(each, self._now()) is State.VALID
+            if self._state(warehouse, each) is State.VALID
         )
         if not certificates:
             raise KeyringError(self._missing(warehouse, "encryption", "a valid"))
@@ -138,14 +144,30 @@ class Keyring:
 
         Expired ones too: whether a file's signer is valid is judged when it is opened.
         """
-        certificates = self._of(warehouse, Use.SIGNING)
+        certificates = tuple(
+            each
+            for each in self._of(warehouse, Use.SIGNING)
+            if self._state(warehouse, each) is not State.REVOKED
+        )
         if not certificates:
             raise KeyringError(self._missing(warehouse, "signing", "a"))
         return certificates
 
+    def revoked_of(self, warehouse: str) -> tuple[x509.Certificate, ...]:
+        """The warehouse's revoked certificates, of either use."""
+        return tuple(each.certificate for each in self._revoked if each.owner == warehouse)
+
     def certificates(self) -> list[Listed]:
         """All certificates: ours first, then by warehouse, use and newest first."""
-        return [listed(each, self._now()) for each in self._held]
+        return [
+            listed(each, self._state(each.owner, each.certificate))
+            for each in (*self._held, *self._revoked)
+        ]
+
+    def _state(self, owner: str, certificate: x509.Certificate) -> State:
+        if any(public_key(certificate) == public_key(each) for each in self.revoked_of(owner)):
+            return State.REVOKED
+        return state(certificate, self._now())
 
     def _of(self, warehouse: str, use: Use) -> tuple[x509.Certificate, ...]:
         if warehouse == OWN:
@@ -166,7 +188,8 @@ def load(trust: Path, credentials: Path | None, *, now: Clock = utc_now) -> Keyr
     Raises KeyringError with every problem found.
     """
     problems: list[str] = []
-    held = tuple(_read_trust(trust, problems))
+    there = tuple(_read_trust(trust, problems))
+    held = tuple(each for each in there if not each.revoked)
     signing: list[SigningIdentity] = []
     decryption: list[DecryptionIdentity] = []
     for use, names in ((Use.SIGNING, SIGNING_KEYS), (Use.ENCRYPTION, DECRYPTION_KEYS)):
@@ -194,6 +217,7 @@ def load(trust: Path, credentials: Path | None, *, now: Clock = utc_now) -> Keyr
         raise KeyringError(*problems)
     return Keyring(
         held,
+        tuple(each for each in there if each.revoked),
         tuple(sorted(signing, key=lambda each: _newest(each.certificate))),
         tuple(sorted(decryption, key=lambda each: _newest(each.certificate))),
         trust,
@@ -201,8 +225,8 @@ def load(trust: Path, credentials: Path | None, *, now: Clock = utc_now) -> Keyr
     )
 
 
-def listed(held: Held, now: datetime) -> Listed:
-    """What is said of a certificate to people, its state as of `now`."""
+def listed(held: Held, its_state: State) -> Listed:
+    """What is said of a certificate to people."""
     certificate = held.certificate
     return Listed(
         owner=held.owner,
@@ -211,7 +235,7 @@ def listed(held: Held, now: datetime) -> Listed:
         fingerprint=fingerprint(certificate),
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
-        state=state(certificate, now),
+        state=its_state,
         path=held.path,
     )
 
@@ -242,6 +266,8 @@ def _read_trust(trust: Path, problems: list[str]) -> Iterator[Held]:
 
 
 def _read_held(owner: str, path: Path, problems: list[str]) -> list[Held]:
+    if owner != OWN and path.name.startswith(REVOKED):
+        return _read_revoked(owner, path, problems)
     use = next((each for each in Use if path.name.startswith(each)), None)
     if use is None:
         problems.append(f"{path}: not a name for a certificate; {_ALLOWED_NAMES} are allowed")
@@ -257,6 +283,21 @@ def _read_held(owner: str, path: Path, problems: list[str]) -> list[Held]:
         Held(owner, use, path, certificate)
         for certificate, reason in zip(certificates, reasons, strict=True)
         if reason is None
+    ]
+
+
+def _read_revoked(owner: str, path: Path, problems: list[str]) -> list[Held]:
+    """What of it cannot serve anyway is no problem: it shall not."""
+    try:
+        certificates = read_certificates(path)
+    except KeyringError as error:
+        problems += error.problems
+        return []
+    return [
+        Held(owner, use, path, certificate, revoked=True)
+        for certificate in certificates
+        for use in Use
+        if unfit(certificate, use) is None
     ]
 
 

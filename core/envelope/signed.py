@@ -23,7 +23,7 @@ from cryptography.x509 import ObjectIdentifier
 from cryptography.x509.oid import SignatureAlgorithmOID
 
 from core.envelope import structures
-from core.envelope.identity import SigningIdentity, State, Use, state, unfit
+from core.envelope.identity import SigningIdentity, State, Use, public_key, state, unfit
 from core.envelope.naming import names
 from core.envelope.structures import (
     Attribute,
@@ -56,6 +56,14 @@ _RSA: Final = {
 _PSS_SALT_MAXIMUM: Final = 512
 
 
+class NotValid(Exception):
+    """The signature holds, but not now: its pinned certificate is expired or not valid yet."""
+
+
+class Revoked(Exception):
+    """The signature holds, and is of a key that was revoked."""
+
+
 class Verified(NamedTuple):
     """Content whose signature holds."""
 
@@ -78,10 +86,20 @@ def sign(payload: bytes, signer: SigningIdentity) -> bytes:
     )
 
 
-def verify(message: bytes, signers: Sequence[x509.Certificate], now: datetime) -> Verified:
+def verify(
+    message: bytes,
+    signers: Sequence[x509.Certificate],
+    now: datetime,
+    revoked: Sequence[x509.Certificate] = (),
+) -> Verified:
     """The signed content of a ContentInfo that one of `signers`, valid at `now`, has signed.
 
-    Raises ValueError or InvalidSignature, whose texts are for tests only.
+    A certificate that is not valid any more counts as long as another one of `signers` is, of the
+    same key: the renewed one, which a file signed before the renewal does not name. A key that any
+    of `revoked` has counts never.
+
+    Raises NotValid or Revoked where the signature itself holds; else ValueError or
+    InvalidSignature. Their texts are for tests only.
     """
     signed = _signed_data(message)
     if signed.encapsulated.content_type != structures.DATA:
@@ -99,7 +117,7 @@ def verify(message: bytes, signers: Sequence[x509.Certificate], now: datetime) -
         raise ValueError("weak or unknown digest")
     payload = signed.encapsulated.content
     signing_time = _check_attributes(info.signed_attributes, payload, digest)
-    certificate = _signer(info, digest, signers, now)
+    certificate = _signer(info, digest, signers, now, revoked)
     return Verified(payload, certificate, signing_time)
 
 
@@ -144,19 +162,49 @@ def _check_attributes(
 
 
 def _signer(
-    info: SignerInfo, digest: Digest, signers: Sequence[x509.Certificate], now: datetime
+    info: SignerInfo,
+    digest: Digest,
+    signers: Sequence[x509.Certificate],
+    now: datetime,
+    revoked: Sequence[x509.Certificate],
 ) -> x509.Certificate:
     # RFC 5652 section 5.4: signed are the attributes as a SET OF, not as the [0] of the file.
     signed = asn1.encode_der(info.signed_attributes)
-    for certificate in signers:
+    lost = {public_key(each) for each in revoked}
+    expired = False
+    for certificate in (*signers, *revoked):
         if (
-            unfit(certificate, Use.SIGNING) is None
-            and state(certificate, now) is State.VALID
-            and names(info.identifier, certificate)
-            and _holds(certificate, info.signature_algorithm, digest, info.signature, signed)
+            unfit(certificate, Use.SIGNING) is not None
+            or not names(info.identifier, certificate)
+            or not _holds(certificate, info.signature_algorithm, digest, info.signature, signed)
         ):
-            return certificate
+            continue
+        if public_key(certificate) in lost:
+            raise Revoked("of a pinned signer whose key is revoked")
+        valid = _valid_now(certificate, signers, now)
+        if valid is not None:
+            return valid
+        expired = True
+    if expired:
+        raise NotValid("of a pinned signer that is not valid now")
     raise InvalidSignature("not of a pinned and valid signer")
+
+
+def _valid_now(
+    certificate: x509.Certificate, signers: Sequence[x509.Certificate], now: datetime
+) -> x509.Certificate | None:
+    """The certificate, or else another pinned one of the same key that is valid at `now`."""
+    if state(certificate, now) is State.VALID:
+        return certificate
+    key = public_key(certificate)
+    for other in signers:
+        if (
+            state(other, now) is State.VALID
+            and unfit(other, Use.SIGNING) is None
+            and public_key(other) == key
+        ):
+            return other
+    return None
 
 
 def _holds(

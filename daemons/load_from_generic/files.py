@@ -19,7 +19,10 @@ from daemons.load_from_generic.accepting import Accept, Received
 from daemons.load_from_generic.verdicts import Verdicts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
+
+    from cryptography import x509
 
     from core.config import Properties
     from core.db.inbound import InboundFile
@@ -204,10 +207,20 @@ class Load:
         opened = envelope.open_(
             data,
             decryption=self._keyring.decryption,
-            signers=self._keyring.signers_of(file.warehouse_id),
+            signers=self._signers(file.warehouse_id),
+            revoked=self._keyring.revoked_of(file.warehouse_id),
             profiles={Profile(self._properties.envelope_of(file.warehouse_id))},
         )
         return opened, data
+
+    def _signers(self, warehouse: str) -> Sequence[x509.Certificate]:
+        """Who is pinned; nobody where all are revoked: then files are refused, not kept waiting."""
+        try:
+            return self._keyring.signers_of(warehouse)
+        except KeyringError:
+            if self._keyring.revoked_of(warehouse):
+                return ()
+            raise
 
     def _quarantine(
         self,

@@ -212,3 +212,22 @@ def test_a_warehouse_that_another_batches_is_skipped(desk: Desk) -> None:
         desk.batch()
     assert desk.value("select count(*) from batch") == 1
     assert batching.waiting(desk.conn("request_extract")) == 1
+
+
+def test_what_is_in_a_batch_is_put_in_no_other(desk: Desk) -> None:
+    """A request that a batch has, and that is queued all the same, is not asked for twice; the
+    others beside it are batched, and alone it makes no batch.
+    """
+    (first,) = queue(desk, 1)
+    desk.batch()
+    again = (
+        "insert into request_queue (warehouse_id, entered_at, order_id, generation, line_count,"
+        " byte_count) values ('LONDON', '2026-01-01T00:00:00Z', %s, 1, 1, 1)"
+    )
+    desk.owner.execute(again, (first,))
+    assert desk.batch() == []
+    (second,) = queue(desk, 1)
+    (batch,) = desk.batch()
+    assert contents(desk) == [[first], [second]]
+    assert desk.value("select record_count from batch where id = %s", batch) == 1
+    assert desk.value("select count(*) from request_queue") == 0

@@ -100,7 +100,7 @@ def _past() -> Sequence[str]:
                      payload_sha256, file_sha256, byte_count, published_at, taken_at)
             select id, 'LONDON', -id, id, gen_random_uuid(), '', '', 1, now(), now() from batch
              where type = 'Sales Order Request'""",
-        f"insert into request_detail select {batch}, o, o, 1 from {orders}",  # noqa: S608
+        f"insert into request_detail select {batch}, o, o, 1, 'LONDON' from {orders}",  # noqa: S608
         f"""insert into dispatch_detail (batch_id, sequence, order_ref, order_id, dispatch_id,
                                          status, content_sha256, applied_at)
             select {PAST // 1000 + 1} + {batch}, o, o, o, 'D-' || o, 'DISPATCHED', '', now()

@@ -17,6 +17,8 @@ from core.errors import Defer
 from tests import postgres
 from tests.postgres import Database
 
+ONCE = 14
+"""The migration that has a request in one batch."""
 NAMES = [migration.name for migration in migrations()]
 DEADLINE = 30.0
 
@@ -126,6 +128,56 @@ def test_failed_file_leaves_nothing(postgres_host: str) -> None:
         assert conn.execute("select to_regclass('sales_order')").fetchone() == (None,)
         conn.execute("drop table request_queue")
         assert migrate(conn) == NAMES[1:]
+
+
+def as_before(conn: psycopg.Connection, number: int) -> None:
+    """Bring an empty database to the schema before that migration."""
+    conn.execute(
+        "create table schema_migration (number integer primary key, name text not null,"
+        " sha256 text not null, applied_at timestamptz not null default now())"
+    )
+    for one in migrations()[: number - 1]:
+        with conn.transaction():
+            conn.execute(one.sql.encode())
+            conn.execute("insert into schema_migration values (%s, %s, %s)",
+                         (one.number, one.name, one.digest))  # fmt: skip
+    conn.execute("insert into warehouse (id, name) values ('LONDON', 'L'), ('LEEDS', 'L')")
+    conn.execute(
+        "insert into batch (type, warehouse_id, stage, stage_status, record_count)"
+        " select 'Sales Order Request', id, 'Batch', 'Complete', 1 from warehouse order by id desc"
+    )
+    conn.execute("insert into request_detail values (1, 1, 7, 1), (2, 1, 7, 1), (1, 2, 7, 2)")
+
+
+def test_details_of_before_get_their_warehouse(postgres_host: str) -> None:
+    """Details that were there get the warehouse of their batch; the daemons of before, which name
+    none, do as well.
+    """
+    with empty(postgres_host) as database:
+        conn = database.connect()
+        as_before(conn, ONCE)
+        migrate(conn)
+        conn.execute("insert into request_detail (batch_id, sequence, order_id, generation)"
+                     " values (2, 2, 8, 1)")  # fmt: skip
+        assert conn.execute("select * from request_detail order by 1, 2").fetchall() == [
+            (1, 1, 7, 1, "LONDON"),
+            (1, 2, 7, 2, "LONDON"),
+            (2, 1, 7, 1, "LEEDS"),
+            (2, 2, 8, 1, "LEEDS"),
+        ]
+
+
+def test_a_request_in_two_batches_stops_the_migration(postgres_host: str) -> None:
+    """Where a warehouse was asked twice a person decides; the database stays as it was."""
+    with empty(postgres_host) as database:
+        conn = database.connect()
+        as_before(conn, ONCE)
+        conn.execute("insert into request_detail values (1, 3, 7, 1)")
+        with pytest.raises(psycopg.errors.UniqueViolation, match="request_detail_once"):
+            migrate(conn)
+        assert recorded(conn)[-1][0] == ONCE - 1
+        conn.execute("delete from request_detail where (batch_id, sequence) = (1, 3)")
+        assert migrate(conn) == NAMES[ONCE - 1 :]
 
 
 def test_daemons_wait_for_their_schema(postgres_host: str) -> None:

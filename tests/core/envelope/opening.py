@@ -26,10 +26,18 @@ def opened(
     *,
     signers: Sequence[x509.Certificate] = SIGNERS,
     decryption: Sequence[DecryptionIdentity] = (US.decryption,),
+    revoked: Sequence[x509.Certificate] = (),
     now: datetime | None = None,
 ) -> Opened:
     """Open as we open what the warehouse LONDON sent."""
-    return open_(data, decryption=decryption, signers=signers, profiles={profile}, now=now)
+    return open_(
+        data,
+        decryption=decryption,
+        signers=signers,
+        profiles={profile},
+        revoked=revoked,
+        now=now,
+    )
 
 
 def refused(
@@ -50,6 +58,22 @@ def refused(
     cause = caught.value.__cause__
     assert cause is not None
     assert why in f"{type(cause).__name__}: {cause}"
+
+
+def standing(
+    data: bytes,
+    profile: Profile = Profile.CMS_GCM,
+    *,
+    signers: Sequence[x509.Certificate] = SIGNERS,
+    revoked: Sequence[x509.Certificate] = (),
+    now: datetime | None = None,
+) -> Reason | None:
+    """The reason for which a file is refused; None where it is opened."""
+    try:
+        opened(data, profile, signers=signers, revoked=revoked, now=now)
+    except Reject as refusal:
+        return refusal.reason
+    return None
 
 
 def enveloped(message: bytes, profile: Profile) -> bytes:

@@ -327,3 +327,39 @@ def test_the_list_says_what_people_compare(place: Place) -> None:
     assert ours.path == place.trust / "own" / "signing.pem"
     assert (ours.not_before, ours.not_after) == (NOW - DAY, NOW + 29 * DAY)
     assert ours.fingerprint == own.fingerprint(hashes.SHA256()).hex()
+
+
+def test_what_is_revoked_counts_no_more(place: Place) -> None:
+    """A key in `revoked*.pem` signs and receives nothing, whatever is pinned of it."""
+    lost, other = rsa_key(), rsa_key()
+    signer = place.certificate("LONDON/signing.pem", EC, Use.SIGNING)
+    place.certificate("LONDON/encryption.pem", lost, Use.ENCRYPTION)
+    place.certificate("LONDON/encryption-renewed.pem", lost, Use.ENCRYPTION)
+    kept = place.certificate("LONDON/encryption-2.pem", other, Use.ENCRYPTION)
+    gone = place.certificate("LONDON/revoked.pem", lost, Use.ENCRYPTION)
+    ring = load(place.trust, None, now=lambda: NOW)
+    assert ring.encryption_for("LONDON") == (kept,)
+    assert ring.signers_of("LONDON") == (signer,)
+    assert ring.revoked_of("LONDON") == (gone,)
+    assert ring.revoked_of("LEEDS") == ()
+    states = {each.path.name: each.state for each in ring.certificates()}
+    assert states == {
+        "signing.pem": State.VALID,
+        "encryption.pem": State.REVOKED,
+        "encryption-renewed.pem": State.REVOKED,
+        "encryption-2.pem": State.VALID,
+        "revoked.pem": State.REVOKED,
+    }
+    place.certificate("LONDON/revoked-2.pem", EC, Use.SIGNING)
+    with pytest.raises(KeyringError, match="no key of warehouse LONDON"):
+        load(place.trust, None, now=lambda: NOW).signers_of("LONDON")
+
+
+def test_revocations_are_the_partners(place: Place) -> None:
+    """A file of no certificate revokes nothing and is told; our own are rotated, not revoked."""
+    (place.trust / "LONDON").mkdir()
+    (place.trust / "LONDON" / "revoked.pem").write_bytes(b"none")
+    place.certificate("own/revoked.pem", EC, Use.SIGNING)
+    own, london = place.problems()
+    assert "own/revoked.pem: not a name for a certificate" in own
+    assert "LONDON/revoked.pem: no certificate in it" in london

@@ -10,10 +10,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from core.envelope import Profile, SigningIdentity, Use, encrypted
 from core.envelope.generate import self_signed
+from core.errors import Reason
 
 from . import forge
 from .forge import attributes, message, signer_info
-from .opening import PAYLOAD, SIGNERS, US, WAREHOUSE, enveloped, opened, refused
+from .opening import FORGER, PAYLOAD, SIGNERS, US, WAREHOUSE, enveloped, opened, refused, standing
 from .parties import namesake, rsa_key, signing
 
 PROFILES = pytest.mark.parametrize("profile", list(Profile))
@@ -44,7 +45,7 @@ def test_signer_must_be_valid_now(profile: Profile) -> None:
     for now in (first, last):
         assert opened(data, profile, now=now).payload == PAYLOAD
     for now in (first - second, last + second):
-        refused(data, profile, "not of a pinned and valid", now=now)
+        assert standing(data, profile, now=now) is Reason.SIGNER_EXPIRED
 
 
 @PROFILES
@@ -57,7 +58,53 @@ def test_an_expired_signer_is_refused_by_the_clock(profile: Profile) -> None:
     data = enveloped(message(PAYLOAD, signer_info(expired, attributes(PAYLOAD))), profile)
     then = start + timedelta(days=1)
     assert opened(data, profile, signers=[expired.certificate], now=then).payload == PAYLOAD
-    refused(data, profile, "not of a pinned and valid", signers=[expired.certificate])
+    assert standing(data, profile, signers=[expired.certificate]) is Reason.SIGNER_EXPIRED
+
+
+def test_an_expired_signer_is_told_of_its_own_files_alone() -> None:
+    """Whoever names the expired certificate without having its key is refused like any forger."""
+    start = datetime.now(UTC) - timedelta(days=3)
+    expired = self_signed("LONDON", Use.SIGNING, BY.key, days=2, start=start)
+    forger = SigningIdentity(FORGER.signing.key, namesake(expired, FORGER.signing.key))
+    data = enveloped(message(PAYLOAD, signer_info(forger, attributes(PAYLOAD))), Profile.CMS_GCM)
+    refused(data, Profile.CMS_GCM, "not of a pinned and valid", signers=[expired])
+    assert standing(data, signers=[expired], revoked=[expired]) is Reason.ENVELOPE_REFUSED
+
+
+@PROFILES
+def test_a_certificate_renewed_for_its_key_counts_for_what_was_signed_before(
+    profile: Profile,
+) -> None:
+    """A file names the expired certificate; one of the same key, pinned and valid, takes it in.
+
+    The renewed one is then the signer. One of another key does not, nor one that is not valid.
+    """
+    now = datetime.now(UTC)
+    old = self_signed("LONDON", Use.SIGNING, BY.key, days=2, start=now - timedelta(days=3))
+    before = SigningIdentity(BY.key, old)
+    data = enveloped(message(PAYLOAD, signer_info(before, attributes(PAYLOAD))), profile)
+    renewed = self_signed("LONDON", Use.SIGNING, BY.key, days=30)
+    later = self_signed("LONDON", Use.SIGNING, BY.key, days=9, start=now + timedelta(days=1))
+    other = signing("LONDON", ec.generate_private_key(ec.SECP256R1())).certificate
+    result = opened(data, profile, signers=[other, renewed, old])
+    assert result.signer == renewed.fingerprint(hashes.SHA256()).hex()
+    for signers in ([old], [old, other], [old, later]):
+        assert standing(data, profile, signers=signers) is Reason.SIGNER_EXPIRED
+    assert standing(data, profile, signers=[renewed]) is Reason.ENVELOPE_REFUSED
+
+
+@PROFILES
+def test_a_revoked_key_signs_nothing(profile: Profile) -> None:
+    """Revoked is the key: whether its certificate is pinned still, renewed or expired."""
+    data = enveloped(message(PAYLOAD, _right()), profile)
+    renewed = self_signed("LONDON", Use.SIGNING, BY.key, days=30)
+    late = BY.certificate.not_valid_after_utc + timedelta(days=1)
+    for signers in ((), SIGNERS, (renewed, *SIGNERS)):
+        for revoked in ([BY.certificate], [BY.certificate, renewed]):
+            for now in (None, late):
+                reason = standing(data, profile, signers=signers, revoked=revoked, now=now)
+                assert reason is Reason.SIGNER_REVOKED
+    assert standing(data, profile, revoked=[WAREHOUSE.rsa_signing.certificate]) is None
 
 
 def test_nobody_is_pinned() -> None:
