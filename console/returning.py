@@ -10,6 +10,7 @@ from console.exits import Refusal
 from console.order_moves import checked, find
 from console.show import printable
 from core.db import orders, returns
+from core.domain.attributes import normalise
 
 if TYPE_CHECKING:
     import psycopg
@@ -20,8 +21,10 @@ Line = tuple[int, int, list[dict[str, str | None]]]
 
 def by_numbers(conn: psycopg.Connection, order: int, numbers: Sequence[str]) -> dict[int, Line]:
     """The lines of which units with these numbers are out; Refusal of a number that is not."""
-    found = returns.units_away(conn, order, numbers)
-    missing = sorted(set(numbers) - {number for number, _, _ in found})
+    # As they are on record, however they are typed.
+    wanted = {normalise(number) for number in numbers}
+    found = returns.units_away(conn, order, sorted(wanted))
+    missing = sorted(wanted - {number for number, _, _ in found})
     if missing:
         raise Refusal(
             f"no unit of order {order} is out with {', '.join(map(printable, missing))}: "

@@ -82,7 +82,7 @@ from core.db.applying import Range
 from core.db.connect import Turn
 from core.domain import dispatch as domain
 from core.domain.batch import BATCHED, FAILED, LOADED, BatchType
-from core.domain.dispatch import Aside
+from core.domain.dispatch import Outstanding
 from core.domain.returns import RETURNED
 from core.errors import Defer, Reason
 from core.events import Event
@@ -223,8 +223,8 @@ class _Job:
             orders |= dispatches.existing(conn, sorted(others))
         lines = dispatches.lines(conn, sorted(orders))
         applied = dispatches.applied(conn, batch.id, batch.warehouse_id)
-        beside = {one.status for one in records} & domain.ASIDE
-        self._returns = RETURNED in beside
+        statuses = {one.status for one in records}
+        self._returns = RETURNED in statuses
         dispatches.clear_verdicts(conn, batch.id)
         settled: Counter[str] | None = None
         while records and settled is None:
@@ -236,15 +236,17 @@ class _Job:
                 applied=applied,
                 refused_already=self._refused,
                 conflicts=self._conflicts,
-                aside=Aside(
-                    cancellations.sent(conn, batch.id, batch.warehouse_id),
-                    returns.out(conn, batch.id),
-                )
-                if beside
-                else None,
+                # Anew at each pass: what it has taken back is used up.
+                outstanding=self._outstanding() if statuses & domain.LEAVES_OPEN else None,
             )
             settled = self._try(records, verdicts)
         return settled or Counter()
+
+    def _outstanding(self) -> Outstanding:
+        conn, batch = self._conn, self._batch
+        return Outstanding(
+            cancellations.sent(conn, batch.id, batch.warehouse_id), returns.out(conn, batch.id)
+        )
 
     def _try(self, records: Sequence[Record], verdicts: Verdicts) -> Counter[str] | None:
         """Apply the good records; None: nothing is changed, and more is known of them."""

@@ -20,7 +20,7 @@ CHECKED = """(not %(checked)s or exists (
 
 
 def ready(
-    conn: psycopg.Connection, *, max_wait: float, max_orders: int, checked: bool = False
+    conn: psycopg.Connection, *, max_wait: float, max_orders: int, checked: bool
 ) -> list[tuple[str, int]]:
     """Warehouses (id, number) whose queue is full, or whose oldest request has waited `max_wait` s.
 
@@ -81,7 +81,7 @@ def fill(
     warehouse: str,
     limits: BatchLimits,
     *,
-    checked: bool = False,
+    checked: bool,
 ) -> int:
     """Move the oldest requests without a hold from the queue into the batch; how many.
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from core.db.requests import ORDER
+
 if TYPE_CHECKING:
     import psycopg
 
@@ -122,14 +124,12 @@ def order_rows(conn: psycopg.Connection, batch: int) -> list[tuple[Any, ...]]:
     """The batch's orders by sequence, in the columns of core.documents' OrderRow."""
     with conn.cursor(binary=True) as cursor:
         return cursor.execute(
-            """
-            select o.id, o.account_id, o.entered_at, o.delivery_method, o.delivery_instructions,
-                   o.contact_name, o.contact_email, o.contact_phone, o.delivery_name,
-                   o.delivery_lines, o.town, o.county, o.post_code, o.country
+            f"""
+            select {ORDER}
               from cancellation c join sales_order o on o.id = c.order_id
              where c.batch_id = %(batch)s
              order by c.sequence
-            """,
+            """.encode(),  # noqa: S608  # a constant of ours
             {"batch": batch},
         ).fetchall()
 

@@ -77,9 +77,7 @@ def drop_cancelled(conn: psycopg.Connection, batch: int) -> int:
     ).rowcount
 
 
-def requeue_held(
-    conn: psycopg.Connection, batch: int, warehouse: str, *, checked: bool = False
-) -> int:
+def requeue_held(conn: psycopg.Connection, batch: int, warehouse: str, *, checked: bool) -> int:
     """Give locked orders with an open hold back to the queue; how many.
 
     Where orders have to be `checked`, those too whose verdict counts no more.
@@ -125,18 +123,22 @@ def _requeue(
     ).rowcount
 
 
+ORDER = """o.id, o.account_id, o.entered_at, o.delivery_method, o.delivery_instructions,
+                   o.contact_name, o.contact_email, o.contact_phone, o.delivery_name,
+                   o.delivery_lines, o.town, o.county, o.post_code, o.country"""
+"""The columns of core.documents' OrderRow."""
+
+
 def order_rows(conn: psycopg.Connection, batch: int) -> list[tuple[Any, ...]]:
     """The batch's orders by sequence, in the columns of core.documents' OrderRow."""
     with conn.cursor(binary=True) as cursor:
         return cursor.execute(
-            """
-            select o.id, o.account_id, o.entered_at, o.delivery_method, o.delivery_instructions,
-                   o.contact_name, o.contact_email, o.contact_phone, o.delivery_name,
-                   o.delivery_lines, o.town, o.county, o.post_code, o.country
+            f"""
+            select {ORDER}
               from request_detail d join sales_order o on o.id = d.order_id
              where d.batch_id = %(batch)s
              order by d.sequence
-            """,
+            """.encode(),  # noqa: S608  # a constant of this module
             {"batch": batch},
         ).fetchall()
 

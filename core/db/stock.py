@@ -62,10 +62,9 @@ def take(
 
     After apply_lines() and before settle(). What they brought `back`, as put_back() has it, is put
     on hand first: all rows that either needs are locked at once, or two sessions could each have
-    what the other waits for. A reservation keeps what its order has open and no
-    more, so that units that were cancelled or rejected are free again. What others have reserved
-    stays theirs: a unit beyond on hand less reserved was never on record, and counts as
-    `unrecorded`.
+    what the other waits for. A reservation keeps what its order has open and no more, so that units
+    that were cancelled or rejected are free again. What others have reserved stays theirs: a unit
+    beyond on hand less reserved was never on record, and counts as `unrecorded`.
 
     What was dispatched beyond what was asked is not taken: whether it comes back a person decides,
     with the warehouse, and counts the stock if it does not.

@@ -18,8 +18,10 @@ WHOLE_ORDER = {"REJECTED": "REJECTED", "FRAUD_REJECTED": "REJECTED", "CANCELLED"
 """The record statuses that may stand without lines, and what they make of each open line."""
 CANCEL_REFUSED = "CANCEL_REFUSED"
 """The record status that says no to a cancellation; it changes nothing else."""
-ASIDE = frozenset({CANCEL_REFUSED, RETURNED})
-"""The record statuses that neither dispatch nor close anything."""
+_LINE_STATUSES = ("DISPATCHED", "BACK_ORDERED", "REJECTED", "CANCELLED")
+"""What a line may be in a record that is DISPATCHED or PART_DISPATCHED."""
+LEAVES_OPEN = frozenset({CANCEL_REFUSED, RETURNED})
+"""The record statuses that take nothing of what is open."""
 
 
 class Claim(NamedTuple):
@@ -95,8 +97,8 @@ class Verdicts:
     """
 
 
-class Aside(NamedTuple):
-    """What the records that dispatch nothing are judged by."""
+class Outstanding(NamedTuple):
+    """What the records that take nothing of what is open are judged by."""
 
     to_cancel: Container[int]
     """The orders that the warehouse has been asked to cancel."""
@@ -113,7 +115,7 @@ def judge(
     applied: Mapping[str, bytes],
     refused_already: Mapping[int, tuple[Reason, str]],
     conflicts: Iterable[tuple[int, str, bool]] = (),
-    aside: Aside | None = None,
+    outstanding: Outstanding | None = None,
 ) -> Verdicts:
     """Judge each record in file order, but returns first: what comes back may go out again.
 
@@ -133,7 +135,7 @@ def judge(
         numbers[sequence].append((what, taken))
     holders: set[str] = set()
     verdicts = Verdicts()
-    aside = aside or Aside((), Out())
+    outstanding = outstanding or Outstanding((), Out())
     for record in sorted(records, key=lambda one: one.status != RETURNED):
         if (before := refused_already.get(record.sequence)) is not None:
             verdicts.refused.append(Refusal(record.sequence, *before))
@@ -143,13 +145,13 @@ def judge(
                 verdicts.repeated.append(record.sequence)
                 continue
             mine = _lines_of(record, warehouse, orders, by_order)
-            if record.status in ASIDE:
-                takes = _beside(record, by_id, warehouse, aside)
+            if record.status in LEAVES_OPEN:
+                takes = _takes_nothing_open(record, by_id, warehouse, outstanding)
             else:
                 takes = _uses(record, mine, by_id, left, warehouse)
             carried = numbers.get(record.sequence, ())
             if carried:
-                _check_numbers(carried, holders, aside.out.freed)
+                _check_numbers(carried, holders, outstanding.out.freed)
         except Reject as refusal:
             verdicts.refused.append(Refusal(record.sequence, refusal.reason, refusal.sentence))
             continue
@@ -193,13 +195,14 @@ def _lines_of(
     return mine
 
 
-def _beside(record: Record, by_id: Mapping[int, Line], warehouse: str, aside: Aside) -> Taken:
-    """What a record that dispatches nothing takes of the lines: of those that are open nothing."""
+def _takes_nothing_open(
+    record: Record, by_id: Mapping[int, Line], warehouse: str, outstanding: Outstanding
+) -> Taken:
     if record.status == CANCEL_REFUSED:
-        _check_refusal(record, aside.to_cancel)
+        _check_refusal(record, outstanding.to_cancel)
         return Taken({}, [], [])
     claimed = [(claim, _line(claim, record, by_id, warehouse)) for claim in record.claims]
-    return Taken({}, [], aside.out.take_back(record, claimed))
+    return Taken({}, [], outstanding.out.take_back(record, claimed))
 
 
 def _check_refusal(record: Record, to_cancel: Container[int]) -> None:
@@ -254,11 +257,11 @@ def _uses(
 def _check_status(record: Record, claim: Claim) -> None:
     meant = WHOLE_ORDER.get(record.status)
     if claim.status in STATUSES or (meant is not None and claim.status != meant):
-        allowed = f"; allowed is {meant}" if meant else ""
+        allowed = meant or ", ".join(_LINE_STATUSES)
         raise Reject(
             Reason.CONTRADICTORY,
-            f"a record that is {record.status} cannot have line {claim.line_id} "
-            f"{claim.status}{allowed}",
+            f"a record that is {record.status} cannot have line {claim.line_id} {claim.status}; "
+            f"allowed is {allowed}",
         )
 
 

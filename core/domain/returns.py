@@ -73,7 +73,8 @@ class Out:
             if claim.status not in STATUSES:
                 raise Reject(
                     Reason.CONTRADICTORY,
-                    f"a record that is RETURNED cannot have line {line.line_id} {claim.status}",
+                    f"a record that is RETURNED cannot have line {line.line_id} {claim.status}; "
+                    f"allowed is {', '.join(sorted(STATUSES))}",
                 )
             if (line.line_id, claim.status) in named:
                 raise Reject(

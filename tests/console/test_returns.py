@@ -340,9 +340,17 @@ def test_entered_by_hand_by_number(counter: Counter) -> None:
     three = phones(3)
     counter.answer("LONDON", record(order, "D1", line(phone, 3, units=three)))
     serial, imei = three[0]["serialNumber"], three[0]["imei"]
-    known = counter.value("select serial_number from dispatched_unit where imei = %s", imei)
+    # As it is typed: on record it is in capitals.
     said = _enter(
-        counter, order, "--unit", known, "--unit", imei, "--unit", three[1]["imei"], "--damaged"
+        counter,
+        order,
+        "--unit",
+        f" {serial}",
+        "--unit",
+        imei,
+        "--unit",
+        three[1]["imei"],
+        "--damaged",
     )
     assert serial not in said
     assert "the return of 2 units" in said
