@@ -8,7 +8,15 @@ from pathlib import Path
 import click
 
 from console.exits import Exit
-from console.session import SINCE, Session, as_json, aware, example, pass_session
+from console.session import (
+    SINCE,
+    Session,
+    as_json,
+    aware,
+    document_file,
+    example,
+    pass_session,
+)
 
 STATUSES = ["NEW", "AWAITING_GENERATION", "AWAITING_DISPATCH", "COMPLETE", "ERROR", "CANCELLED"]
 
@@ -19,16 +27,7 @@ def order() -> None:
 
 
 @order.command(epilog=example("cmp-orders order submit orders.jsonl --refused refused.jsonl"))
-@click.argument(
-    "file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
-)
-@click.option(
-    "--format",
-    "kind",
-    type=click.Choice(["auto", "json", "csv"]),
-    default="auto",
-    help="auto: csv for a name that ends so, else json (JSON lines).",
-)
+@document_file
 @click.option("--draft", is_flag=True, help="Leave the orders New; submit the file again to go on.")
 @click.option(
     "--refused",

@@ -13,7 +13,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeElapsedColumn
 
-from console import order_file, show
+from console import importing, order_file, show
 from console.exits import Exit
 from console.order_file import Refused
 from console.session import Session
@@ -36,7 +36,7 @@ def run(  # the options of the verb
         progress = stack.enter_context(_progress(source, path, shown=not as_json))
         split = session.properties.stock.split
         submission = Submission(conn, draft=draft, split=split, refused=heard, progress=progress)
-        read = order_file.csv_rows if _is_csv(path, kind) else order_file.json_lines
+        read = order_file.csv_rows if importing.is_csv(path, kind) else order_file.json_lines
         try:
             summary = submission.run(read(source))
         except Exception:
@@ -47,10 +47,6 @@ def run(  # the options of the verb
     else:
         print_summary(summary, draft=draft, refused=refused)
     return Exit.REFUSED if summary.refused or summary.short else Exit.DONE
-
-
-def _is_csv(path: Path, kind: str) -> bool:
-    return kind == "csv" or (kind == "auto" and path.suffix.lower() == ".csv")
 
 
 def _listener(file: IO[bytes] | None) -> Callable[[Refused], None]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from console.exits import Exit
-from console.session import Session, as_json, example, pass_session
+from console.session import Session, as_json, document_file, example, pass_session
 
 
 @click.group()
@@ -16,16 +16,7 @@ def product() -> None:
 
 
 @product.command("import", epilog=example("cmp-orders product import catalogue.csv"))
-@click.argument(
-    "file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
-)
-@click.option(
-    "--format",
-    "kind",
-    type=click.Choice(["auto", "json", "csv"]),
-    default="auto",
-    help="auto: csv for a name that ends so, else json (JSON lines).",
-)
+@document_file
 @as_json
 @pass_session
 def import_(session: Session, file: Path, kind: str, as_json: bool) -> Exit:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from console import flat_csv, order_file, show
+from console import importing, order_file
 from console.exits import Exit
 from console.order_file import Entry, Refused
 from console.session import Session
@@ -26,15 +26,14 @@ _FLAGS: Final = {"true": True, "false": False}
 
 def run(session: Session, path: Path, *, kind: str, as_json: bool) -> Exit:
     """Import the products of a file; REFUSED if any was not taken."""
-    is_csv = kind == "csv" or (kind == "auto" and path.suffix.lower() == ".csv")
     new = changed = same = 0
     refused: list[Refused] = []
     with ExitStack() as stack:
         source = sys.stdin.buffer if str(path) == "-" else stack.enter_context(path.open("rb"))
         conn = stack.enter_context(session.connection())
         entries = (
-            flat_csv.entries(source, COLUMNS, {"code", "description"}, _product)
-            if is_csv
+            importing.csv_rows(source, COLUMNS, {"code", "description"}, _product)
+            if importing.is_csv(path, kind)
             else order_file.json_lines(source)
         )
         for chunk in _chunks(entries, refused):
@@ -49,10 +48,11 @@ def run(session: Session, path: Path, *, kind: str, as_json: bool) -> Exit:
                     refused.append(Refused(entry.line, entry.document["code"], reason, sentence))
                 else:
                     known.append(entry.document)
-            counts = masterdata.import_products(conn, orjson.dumps(known).decode())
-            new, changed = new + counts[0], changed + counts[1]
-            same += len(known) - sum(counts)
-    _report({"new": new, "changed": changed, "unchanged": same}, refused, as_json=as_json)
+            written = masterdata.import_products(conn, orjson.dumps(known).decode())
+            new, changed = new + written[0], changed + written[1]
+            same += len(known) - sum(written)
+    counts = {"new": new, "changed": changed, "unchanged": same}
+    importing.report(counts, refused, of="products", name="code", as_json=as_json)
     return Exit.REFUSED if refused else Exit.DONE
 
 
@@ -98,17 +98,3 @@ def _product(row: dict[str, str]) -> dict[str, Any]:
     if "attributes" in product:
         product["attributes"] = [each.strip() for each in product["attributes"].split(";")]
     return product
-
-
-def _report(counts: dict[str, int], refused: list[Refused], *, as_json: bool) -> None:
-    if as_json:
-        show.print_json({**counts, "refused": refused})
-        return
-    console = show.terminal()
-    rows = [(show.thousands(count), what) for what, count in counts.items()]
-    console.print(show.table((">products", ""), [*rows, (show.thousands(len(refused)), "refused")]))
-    if refused:
-        columns = (">line", "code", "reason", "why")
-        lines = [(one.line, one.reference, one.reason, one.sentence) for one in refused]
-        console.print()
-        console.print(show.table(columns, lines))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -100,7 +100,22 @@ def acting() -> str:
 
 
 pass_session = click.make_pass_decorator(Session)
+Verb = TypeVar("Verb", bound=Callable[..., Any])
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def document_file(verb: Verb) -> Verb:
+    """The FILE of an import, and --format; the verb takes them as `file` and `kind`."""
+    form = click.option(
+        "--format",
+        "kind",
+        type=click.Choice(["auto", "json", "csv"]),
+        default="auto",
+        help="auto: csv for a name that ends so, else json (JSON lines).",
+    )
+    path = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+    return click.argument("file", type=path)(form(verb))
+
 
 SINCE = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"])
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from console.exits import Exit, Refusal
-from console.session import Session, as_json, example, pass_session
+from console.session import Session, as_json, document_file, example, pass_session
 
 if TYPE_CHECKING:
     import psycopg
@@ -44,16 +44,7 @@ def set_(session: Session, warehouse: str, product: str, on_hand: int) -> None:
 
 
 @stock.command("import", epilog=example("cmp-orders stock import counted.csv"))
-@click.argument(
-    "file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
-)
-@click.option(
-    "--format",
-    "kind",
-    type=click.Choice(["auto", "json", "csv"]),
-    default="auto",
-    help="auto: csv for a name that ends so, else json (JSON lines).",
-)
+@document_file
 @as_json
 @pass_session
 def import_(session: Session, file: Path, kind: str, as_json: bool) -> Exit:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import psycopg
 
-from console import flat_csv, order_file, show
+from console import importing, order_file
 from console.exits import Exit
 from console.order_file import Entry, Refused
 from console.session import Session
@@ -27,15 +27,14 @@ _DIGITS: Final = 13
 
 def run(session: Session, path: Path, *, kind: str, as_json: bool) -> Exit:
     """Import the counts of a file; REFUSED if any was not taken."""
-    is_csv = kind == "csv" or (kind == "auto" and path.suffix.lower() == ".csv")
     counts = {"new": 0, "changed": 0, "unchanged": 0}
     refused: list[Refused] = []
     with ExitStack() as stack:
         source = sys.stdin.buffer if str(path) == "-" else stack.enter_context(path.open("rb"))
         conn = stack.enter_context(session.connection())
         entries = (
-            flat_csv.entries(source, COLUMNS, set(COLUMNS), _document)
-            if is_csv
+            importing.csv_rows(source, COLUMNS, set(COLUMNS), _document)
+            if importing.is_csv(path, kind)
             else order_file.json_lines(source)
         )
         for chunk in _chunks(entries, refused):
@@ -46,7 +45,7 @@ def run(session: Session, path: Path, *, kind: str, as_json: bool) -> Exit:
             for place, reason, sentence in wrong:
                 line, count = chunk[place]
                 refused.append(Refused(line, count.product, reason, sentence))
-    _report(counts, refused, as_json=as_json)
+    importing.report(counts, refused, of="counts", name="product", as_json=as_json)
     return Exit.REFUSED if refused else Exit.DONE
 
 
@@ -120,17 +119,3 @@ def _document(row: dict[str, str]) -> dict[str, Any]:
     if isinstance(digits, str) and digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS:
         count["onHand"] = int(digits)
     return count
-
-
-def _report(counts: dict[str, int], refused: list[Refused], *, as_json: bool) -> None:
-    if as_json:
-        show.print_json({**counts, "refused": refused})
-        return
-    console = show.terminal()
-    rows = [(show.thousands(count), what) for what, count in counts.items()]
-    console.print(show.table((">counts", ""), [*rows, (show.thousands(len(refused)), "refused")]))
-    if refused:
-        columns = (">line", "product", "reason", "why")
-        lines = [(one.line, one.reference, one.reason, one.sentence) for one in refused]
-        console.print()
-        console.print(show.table(columns, lines))

@@ -383,3 +383,15 @@ def test_reconcile_of_what_is_open(console: Console) -> None:
     assert kinds(console) == []
     console.owner.execute("update reservation set quantity = 4")
     assert kinds(console) == ["RESERVED_UNOWED"]
+
+
+def test_a_long_list_of_refusals_is_cut(console: Console) -> None:
+    """A terminal shows the first of them and how many more there are; --json shows all."""
+    path = console.root / "counts.csv"
+    rows = [f"LONDON,NOT-THERE-{number},1" for number in range(60)]
+    path.write_text("\n".join(["warehouse,product,onHand", *rows, ""]))
+    shown = console.call("stock", "import", path)
+    assert shown.code == 1
+    assert shown.out.count("NOT-THERE-") == 50
+    assert "... and 10 more: --json shows all." in shown.out
+    assert len(console.call("stock", "import", path, "--json").json["refused"]) == 60
