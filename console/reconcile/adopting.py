@@ -36,7 +36,7 @@ from console.reconcile import trees as files
 from console.reconcile.kinds import Kind
 from console.reconcile.looking import WAIT, patience, turns
 from console.reconcile.trees import Trees
-from core.db import adopting, reconciling_batches, warehouses
+from core.db import adopting, adopting_acknowledgements, reconciling_batches, warehouses
 from core.db import adopting_effects as effects
 from core.db.adopting import Obstacle, SentFile
 from core.db.connect import Turn
@@ -157,7 +157,7 @@ class _Warehouse:
                 raise psycopg.Rollback(whole)
             adopting.leave_out(conn, [one.order_id for one in self._report.obstacles])
             self._mark_sent()
-            effects.adopt_acknowledgements(conn, self._id, self._told)
+            adopting_acknowledgements.adopt(conn, self._id, self._told)
             # Before the commit: a file that is known as put back must lie there.
             self._put_back()
             self._report.released = warehouses.release(

@@ -15,7 +15,13 @@ from psycopg.pq import TransactionStatus
 from console.reconcile import trees as files
 from console.reconcile.kinds import Disagreement, Kind
 from console.reconcile.trees import Trees
-from core.db import reconciling, reconciling_batches, reconciling_stock, warehouses
+from core.db import (
+    reconciling,
+    reconciling_batches,
+    reconciling_charges,
+    reconciling_stock,
+    warehouses,
+)
 from core.db.connect import Turn
 from core.db.reconciling import Found
 from core.db.warehouses import Warehouse
@@ -39,9 +45,9 @@ OF_ORDERS: dict[Kind, Check] = {
     Kind.LINE_COUNTERS: reconciling.line_counters,
     Kind.SHARE_COUNTERS: reconciling.share_counters,
     Kind.UNIT_COUNT: reconciling.unit_count,
-    Kind.CHARGE_MISSING: reconciling.charges_missing,
-    Kind.CHARGE_SURPLUS: reconciling.charges_surplus,
-    Kind.CHARGE_WRONG: reconciling.charges_wrong,
+    Kind.CHARGE_MISSING: reconciling_charges.charges_missing,
+    Kind.CHARGE_SURPLUS: reconciling_charges.charges_surplus,
+    Kind.CHARGE_WRONG: reconciling_charges.charges_wrong,
     Kind.RESERVED_UNOWED: reconciling_stock.unowed,
 }
 """The checks whose subject is an order."""

@@ -1,4 +1,4 @@
-"""Statements that find where the tables contradict themselves: orders, lines, charges.
+"""Statements that find where the tables contradict themselves: orders, lines and units.
 
 Each is one statement, so it sees one moment: whatever it finds was so. `among` narrows it to the
 orders given, for a second look at those that it has found; None looks at all.
@@ -46,7 +46,7 @@ def lock_orders(conn: psycopg.Connection, orders: list[int]) -> None:
 
 def not_requested(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
     """Orders awaiting dispatch with open lines that are neither queued nor batched."""
-    return _found(
+    return found(
         conn,
         """
         select l.order_id, l.warehouse_id,
@@ -70,7 +70,7 @@ def not_requested(conn: psycopg.Connection, among: list[int] | None) -> list[Fou
 
 def nothing_open(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
     """Orders awaiting dispatch with no open line."""
-    return _found(
+    return found(
         conn,
         """
         select o.id, null, 'awaits dispatch with nothing open'
@@ -87,7 +87,7 @@ def nothing_open(conn: psycopg.Connection, among: list[int] | None) -> list[Foun
 
 def open_though_ended(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
     """Orders with open lines that do not await dispatch."""
-    return _found(
+    return found(
         conn,
         """
         select o.id, null, format('%%s with %%s open lines', o.status, count(*))
@@ -104,7 +104,7 @@ def open_though_ended(conn: psycopg.Connection, among: list[int] | None) -> list
 
 def queued_unfit(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
     """Queued requests whose order does not await them."""
-    return _found(
+    return found(
         conn,
         """
         select q.order_id, q.warehouse_id,
@@ -121,7 +121,7 @@ def queued_unfit(conn: psycopg.Connection, among: list[int] | None) -> list[Foun
 
 def queued_and_batched(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
     """Requests that are queued and in a batch as well."""
-    return _found(
+    return found(
         conn,
         """
         select q.order_id, q.warehouse_id, format('queued, and in batch %%s', min(b.id))
@@ -137,7 +137,7 @@ def queued_and_batched(conn: psycopg.Connection, among: list[int] | None) -> lis
 
 def batched_twice(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
     """Requests that are in more than one batch."""
-    return _found(
+    return found(
         conn,
         """
         select d.order_id, b.warehouse_id,
@@ -155,7 +155,7 @@ def batched_twice(conn: psycopg.Connection, among: list[int] | None) -> list[Fou
 
 def cancellation_astray(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
     """Cancellations without an answer that has come, or that say other than their batch."""
-    return _found(
+    return found(
         conn,
         """
         select c.order_id, c.warehouse_id,
@@ -180,7 +180,7 @@ def cancellation_astray(conn: psycopg.Connection, among: list[int] | None) -> li
 
 def item_counters(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
     """Items whose counters are unlike the sums over their request lines."""
-    return _found(
+    return found(
         conn,
         """
         with part as (
@@ -223,7 +223,7 @@ def item_counters(conn: psycopg.Connection, among: list[int] | None) -> list[Fou
 
 def item_not_requested(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
     """Items of requested orders of which a part was neither requested nor answered."""
-    return _found(
+    return found(
         conn,
         """
         with refused as (
@@ -260,7 +260,7 @@ def line_counters(conn: psycopg.Connection, among: list[int] | None) -> list[Fou
     More may be cancelled than records say: what an operator cancelled before it was sealed; and
     more rejected of an order that was rejected for fraud before it was sent.
     """
-    return _found(
+    return found(
         conn,
         """
         with effect as (
@@ -306,7 +306,7 @@ def line_counters(conn: psycopg.Connection, among: list[int] | None) -> list[Fou
 
 def share_counters(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
     """Merged lines whose shares do not add up to the line."""
-    return _found(
+    return found(
         conn,
         """
         with summed as (
@@ -335,7 +335,7 @@ def share_counters(conn: psycopg.Connection, among: list[int] | None) -> list[Fo
 
 def unit_count(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
     """Request lines with other units than were dispatched; unserialised ones may have none."""
-    return _found(
+    return found(
         conn,
         """
         with counted as (
@@ -364,86 +364,7 @@ def unit_count(conn: psycopg.Connection, among: list[int] | None) -> list[Found]
     )
 
 
-def charges_missing(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
-    """Dispatched lines of billable products without a charge, returned ones without a credit."""
-    return _found(
-        conn,
-        """
-        select x.order_id, x.warehouse_id,
-               format('line %%s, dispatch %%s: %%s %%s', l.line_id, x.dispatch_id, l.quantity,
-                      lower(l.status))
-          from dispatch x
-          join dispatch_line l on l.batch_id = x.batch_id and l.sequence = x.sequence
-          join request_line r on r.id = l.line_id
-          join sales_order o on o.id = r.order_id
-         where (l.status = 'DISPATCHED' or l.status like 'RETURNED%%') and l.quantity > l.excess
-           and r.billable
-           and (%(among)s::bigint[] is null or x.order_id = any(%(among)s))
-           and not exists (select from charge c
-                            where c.line_id = l.line_id and c.dispatch_id = x.dispatch_id
-                              and c.warehouse_id = x.warehouse_id)
-        """,
-        among,
-    )
-
-
-def charges_surplus(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
-    """Charges for nothing that was dispatched or came back."""
-    return _found(
-        conn,
-        """
-        select c.order_id, c.warehouse_id,
-               format('line %%s, dispatch %%s: charged %%s', c.line_id, c.dispatch_id, c.quantity)
-          from charge c
-         where (%(among)s::bigint[] is null or c.order_id = any(%(among)s))
-           and not exists (select from dispatch x
-                             join dispatch_line l
-                               on l.batch_id = x.batch_id and l.sequence = x.sequence
-                            where x.warehouse_id = c.warehouse_id and x.dispatch_id = c.dispatch_id
-                              and l.line_id = c.line_id
-                              and (l.status = 'DISPATCHED' or l.status like 'RETURNED%%'))
-        """,
-        among,
-    )
-
-
-def charges_wrong(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
-    """Charges unlike quantity times price, or for another account or currency."""
-    return _found(
-        conn,
-        """
-        with billed as (
-            select warehouse_id, dispatch_id, line_id, order_id, sum(quantity) as quantity,
-                   sum(amount) as amount, min(account_id) as account_id, max(currency) as currency
-              from charge
-             where (%(among)s::bigint[] is null or order_id = any(%(among)s))
-             group by warehouse_id, dispatch_id, line_id, order_id
-        )
-        select b.order_id, b.warehouse_id,
-               format('line %%s, dispatch %%s: charged %%s %%s for %%s; dispatched %%s at %%s',
-                      b.line_id, b.dispatch_id, b.amount, b.currency, b.quantity, l.quantity,
-                      r.unit_price)
-          from billed b
-          join dispatch x on x.warehouse_id = b.warehouse_id and x.dispatch_id = b.dispatch_id
-         -- What came back whole and damaged is one credit.
-         cross join lateral (
-                select coalesce(sum(case when status = 'DISPATCHED' then quantity - excess
-                                         else excess - quantity end), 0) as quantity
-                  from dispatch_line
-                 where batch_id = x.batch_id and sequence = x.sequence and line_id = b.line_id
-                   and (status = 'DISPATCHED' or status like 'RETURNED%%')
-                having count(*) > 0) l
-          join request_line r on r.id = b.line_id
-          join sales_order o on o.id = r.order_id
-         where b.quantity <> l.quantity
-            or b.amount <> l.quantity * r.unit_price
-            or b.order_id <> r.order_id or b.account_id <> o.account_id
-            or b.currency <> o.currency
-        """,
-        among,
-    )
-
-
-def _found(conn: psycopg.Connection, statement: str, among: list[int] | None) -> list[Found]:
+def found(conn: psycopg.Connection, statement: str, among: list[int] | None) -> list[Found]:
+    """What a statement finds, among these or among all."""
     rows = conn.execute(statement.encode(), {"among": among}).fetchall()
     return [Found(*row) for row in rows]

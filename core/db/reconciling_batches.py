@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from core.db.reconciling import Found
+from core.db.reconciling import Found, found
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -39,7 +39,7 @@ def lock_batches(conn: psycopg.Connection, batches: list[int]) -> None:
 
 def record_count(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
     """Batches whose record count is not the number of their details."""
-    return _found(
+    return found(
         conn,
         """
         with counted as (
@@ -68,7 +68,7 @@ def record_count(conn: psycopg.Connection, among: list[int] | None) -> list[Foun
 
 def stage_unlike_file(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
     """Batches whose stage contradicts what is recorded of their file."""
-    return _found(
+    return found(
         conn,
         """
         select b.id, b.warehouse_id,
@@ -96,7 +96,7 @@ def stage_unlike_file(conn: psycopg.Connection, among: list[int] | None) -> list
 
 def stage_unlike_details(conn: psycopg.Connection, among: list[int] | None) -> list[Found]:
     """Dispatch batches that are complete with records that were not applied."""
-    return _found(
+    return found(
         conn,
         """
         select b.id, b.warehouse_id, format('%%s records were not applied', count(*))
@@ -172,8 +172,3 @@ def received_files(conn: psycopg.Connection, warehouse: str) -> dict[str, str]:
         {"warehouse": warehouse},
     ).fetchall()
     return dict(rows)
-
-
-def _found(conn: psycopg.Connection, statement: str, among: list[int] | None) -> list[Found]:
-    rows = conn.execute(statement.encode(), {"among": among}).fetchall()
-    return [Found(*row) for row in rows]

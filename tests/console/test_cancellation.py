@@ -11,7 +11,7 @@ import pytest
 
 from console import order_moves
 from console.standin import Plan
-from core.db import batches, cancellations, reconciling, reconciling_batches
+from core.db import batches, cancellations, reconciling, reconciling_batches, reconciling_charges
 from core.domain.batch import BATCHED
 from core.overdue import Overdue
 from daemons.dispatch import lateness
@@ -60,7 +60,7 @@ def _agrees(counter: Counter) -> None:
         reconciling.open_though_ended,
         reconciling.nothing_open,
         reconciling.cancellation_astray,
-        reconciling.charges_missing,
+        reconciling_charges.charges_missing,
         reconciling_batches.record_count,
     ):
         assert look(counter.owner, None) == [], look.__name__

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.db import reconciling, reconciling_batches
+from core.db import reconciling, reconciling_batches, reconciling_charges
 from core.domain.dispatch import Claim, Line, Record
 from core.domain.returns import Away, Out, Unit
 from core.errors import Reject
@@ -39,9 +39,9 @@ def _agrees(counter: Counter) -> None:
         reconciling.unit_count,
         reconciling.open_though_ended,
         reconciling.nothing_open,
-        reconciling.charges_missing,
-        reconciling.charges_surplus,
-        reconciling.charges_wrong,
+        reconciling_charges.charges_missing,
+        reconciling_charges.charges_surplus,
+        reconciling_charges.charges_wrong,
         reconciling_batches.record_count,
     ):
         assert look(counter.owner, None) == [], look.__name__

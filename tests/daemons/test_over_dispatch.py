@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import structlog
 
-from core.db import reconciling
+from core.db import reconciling, reconciling_charges
 from tests.daemons.desk import Desk, line, phones, record, units
 
 if TYPE_CHECKING:
@@ -38,9 +38,9 @@ def agrees(desk: Desk) -> None:
         reconciling.line_counters,
         reconciling.share_counters,
         reconciling.unit_count,
-        reconciling.charges_missing,
-        reconciling.charges_surplus,
-        reconciling.charges_wrong,
+        reconciling_charges.charges_missing,
+        reconciling_charges.charges_surplus,
+        reconciling_charges.charges_wrong,
     ):
         assert look(desk.owner, None) == []
 
