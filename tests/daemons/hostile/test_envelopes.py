@@ -208,10 +208,6 @@ FORGED: dict[str, Callable[[Gate], bytes]] = {
         party("ANYONE").rsa_signing, gate.content()),
     "signed by the signer of another warehouse": lambda gate: gate.signed_by(
         gate.pinned("LEEDS", "leeds", signing(start=now_and_days(-1), days=9)), gate.content()),
-    "signed by a key of the past": lambda gate: gate.signed_by(
-        gate.pinned("LONDON", "old", signing(start=now_and_days(-9), days=8)), gate.content()),
-    "signed by a key of the future": lambda gate: gate.signed_by(
-        gate.pinned("LONDON", "new", signing(start=now_and_days(1), days=8)), gate.content()),
     "no signer": lambda gate: gate.encrypted(message(gate.content())),
     "the right signer twice": lambda gate: signers(gate, gate.signer, gate.signer),
     "the right signer and a stranger": lambda gate: signers(
@@ -247,6 +243,20 @@ FORGED: dict[str, Callable[[Gate], bytes]] = {
 def test_what_the_pinned_signer_did_not_seal(gate: Gate, name: str) -> None:
     """Whatever is wrong with signature or encryption, the file is refused and nobody told what."""
     assert gate.judge(FORGED[name](gate)) == REFUSED
+
+
+UNTIMELY = {
+    "signed by a key of the past": lambda gate: gate.signed_by(
+        gate.pinned("LONDON", "old", signing(start=now_and_days(-9), days=8)), gate.content()),
+    "signed by a key of the future": lambda gate: gate.signed_by(
+        gate.pinned("LONDON", "new", signing(start=now_and_days(1), days=8)), gate.content()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNTIMELY)
+def test_what_the_pinned_signer_sealed_at_the_wrong_time(gate: Gate, name: str) -> None:
+    """The signature is the pinned signer's, so the reason says it: the file waits for a renewal."""
+    assert gate.judge(UNTIMELY[name](gate)) == ("QUARANTINED", "SIGNER_EXPIRED")
 
 
 def test_a_message_signed_twice(gate: Gate) -> None:
