@@ -21,7 +21,7 @@ demo: $(V)/ready ## orders through four daemons and three warehouses, in under a
 test: $(V)/ready ## all tests but those that take minutes (test-full)
 	$(PYTEST) $(ARGS)
 
-test-full: $(V)/ready ## what takes minutes: all of the real input, minutes of anything, a clean Debian
+test-full: $(V)/ready ## what takes minutes: all of the real input, and minutes of anything
 	$(PYTEST) -m full -rP $(ARGS)
 	$(PYTEST) --hypothesis-profile full tests/daemons/hostile/test_anything.py
 

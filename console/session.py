@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from core.config import Properties
+    from core.db.connect import Address
     from core.directory import Inbound, Outbound
 
 PROPERTIES = Path("/etc/sales-orders/sales-orders.properties")
@@ -85,10 +86,33 @@ class Session:
             lock_timeout=database.locktimeout,
             idle_timeout=database.idletimeout,
         )
-        with connect(address) as conn:
+        with _as_peer(address):
+            conn = connect(address)
+        with conn:
             if not any_schema:
                 require_current(conn)
             yield conn
+
+
+@contextmanager
+def _as_peer(address: Address) -> Iterator[None]:
+    """Open a socket as the account of the role, where it is root who may.
+
+    A server that knows its clients by their accounts (peer) has no role for root, who alone can
+    read the private keys that some verbs are about.
+    """
+    try:
+        account = pwd.getpwnam(address.user)
+    except KeyError:
+        account = None
+    if account is None or os.geteuid() != 0 or not address.host.startswith("/"):
+        yield
+        return
+    os.seteuid(account.pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def acting() -> str:

@@ -130,6 +130,16 @@ def test_users_differ(running: Installation) -> None:
         assert limits.split("Max core file size")[1].split()[:2] == ["0", "0"]
 
 
+def test_root_is_the_console(installed: Installation) -> None:
+    """What root says to the console is done in the console's role, and told as root's doing."""
+    box = installed.box
+    assert box.run("cmp-orders status").returncode == 0
+    told = box.run("SALES_ORDER_DATABASE_USER=sales_order_nobody cmp-orders status", check=False)
+    assert told.returncode != 0
+    refused = box.run("cmp-orders status", user="sales_order_dispatch", check=False)
+    assert "Peer authentication failed" in refused.stderr
+
+
 def test_roles_are_peers(installed: Installation) -> None:
     """PostgreSQL knows each daemon by its user, without a password; none can be another's role."""
     box = installed.box

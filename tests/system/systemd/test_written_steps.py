@@ -34,8 +34,7 @@ APT::Install-Recommends "false";
 Dpkg::Options { "--force-confold"; };
 """
 
-# It asks a Debian mirror for a whole system, which takes minutes: by `make test-full`.
-pytestmark = [pytest.mark.xdist_group("box"), pytest.mark.full]
+pytestmark = pytest.mark.xdist_group("box")
 
 
 def block(words: str) -> str:
@@ -189,10 +188,19 @@ def test_sftp_is_locked_in(operator: Operator) -> None:
 
 def test_keys_are_rotated(operator: Operator) -> None:
     """The page's lines rotate both keys, and keep one encrypted; orders go on all the while."""
-    operator.follow("--trust /root/new --credentials /root/new")
-    operator.do("install -o nobody /root/new/own/signing.pem /srv/london/trust/CMP/signing-new.pem")
-    operator.follow("signing-2026.pem")
-    operator.follow("encryption-2026.pem")
+    own, theirs = "/etc/sales-orders/trust/own", "/srv/london/trust/CMP"
+    operator.follow("keys rotate --use signing\n")
+    operator.do(f"install -o nobody {own}/signing-*.pem {theirs}/signing-new.pem")
+    operator.follow("keys rotate --use signing --switch")
+    operator.do(f"rm {theirs}/signing.pem")
+    operator.play(2)
+    operator.follow("keys rotate --use encryption\n")
+    # To the old key still: both open.
+    operator.play(2)
+    operator.do(f"install -o nobody {own}/encryption-*.pem {theirs}/encryption.pem")
+    operator.play(2)
+    operator.follow("keys rotate --use encryption --finish")
+    operator.do("systemctl restart sales-order-load-from-generic")
     operator.play(2)
     assert "can be opened" in operator.follow("shred -u")
     assert not operator.box.root("/etc/credstore/sales-orders.signing.key").exists()
@@ -243,10 +251,11 @@ def test_purged(operator: Operator) -> None:
     assert box.run("find /etc/systemd/system -name 'sales-order*' -type l").stdout == ""
     for path in (
         "/var/lib/sales-orders/out/archive/LONDON",
-        "/etc/sales-orders/trust/own/signing.pem",
         "/etc/credstore/sales-orders.decryption.key",
         "/etc/credstore.encrypted/sales-orders.signing.key",
     ):
         assert box.root(path).exists(), path
+    own = box.root("/etc/sales-orders/trust/own")
+    assert {path.name.split("-")[0] for path in own.iterdir()} == {"signing", "encryption"}
     assert box.run("dpkg --audit").stdout == ""
     assert box.run("systemctl --failed --no-legend").stdout == ""
