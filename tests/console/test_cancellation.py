@@ -93,6 +93,18 @@ def test_the_warehouse_is_asked_in_its_next_file(counter: Counter) -> None:
     _agrees(counter)
 
 
+def test_what_has_left_is_not_asked_back(counter: Counter) -> None:
+    """A line with nothing open is not in the record."""
+    order = _sealed(counter, ("CASE", 3, "1.10"), ("WELCOME", 1, "0"))
+    case, welcome = counter.lines(order)
+    counter.answer("LONDON", record(order, "D1", line(case, 3), status="PART_DISPATCHED"))
+    _cancel(counter, order)
+    counter.batch()
+    counter.extract()
+    (entry,) = counter.sent("LONDON")[-1]["orders"]
+    assert [one["id"] for one in entry["lines"]] == [str(welcome)]
+
+
 @pytest.mark.parametrize(
     ("answers", "state", "status", "charged"),
     [
@@ -278,6 +290,33 @@ def test_limits_of_a_batch_hold_for_cancellations(counter: Counter) -> None:
     ]  # fmt: skip
     counter.extract()
     assert {status for _, status in _states(counter)} == {"SENT"}
+
+
+@pytest.mark.parametrize("limit", ["maxlines", "maxbytes"])
+def test_large_ones_go_in_files_of_their_own(counter: Counter, limit: str) -> None:
+    """Lines and bytes are limited as well, and one that is larger than the limit goes alone."""
+    orders = [_sealed(counter, ("CASE", 1, "1"), ("WELCOME", 1, "0")) for _ in range(2)]
+    counter.set(**{f"request_extract_batch_{limit}": {"maxlines": "3", "maxbytes": "10kB"}[limit]})
+    if limit == "maxbytes":
+        counter.owner.execute(
+            "update request_line set attributes = array_fill('aaaaaaaaaa'::text, array[500])"
+        )
+    for order in orders:
+        _cancel(counter, order)
+    made = counter.batch()
+    assert [counter.value("select record_count from batch where id = %s", one) for one in made] == [
+        1, 1,
+    ]  # fmt: skip
+
+
+def test_a_pause_keeps_them_back(counter: Counter) -> None:
+    """Nothing is asked of a warehouse that is paused; once it is resumed they go."""
+    order = _sealed(counter, ("CASE", 3, "1.10"))
+    assert counter.call("warehouse", "pause", "LONDON", "--reason", "stocktaking").code == 0
+    _cancel(counter, order)
+    assert counter.batch() == []
+    assert counter.call("warehouse", "resume", "LONDON").code == 0
+    assert len(counter.batch()) == 1
 
 
 def test_the_story_tells_it(counter: Counter) -> None:
