@@ -225,6 +225,20 @@ def test_each_warehouse_is_asked_for_its_own(counter: Counter) -> None:
     _agrees(counter)
 
 
+def test_what_waits_for_a_batch_waits_no_more(counter: Counter) -> None:
+    """Of an order that is sealed at one warehouse and queued for another, the queue lets go."""
+    order = counter.order(("CASE", 3, "1.10"), ("SIM", 2, "5"))
+    assert counter.call("warehouse", "pause", "LEEDS", "--reason", "x").code == 0
+    counter.generate()
+    counter.batch()
+    counter.extract()
+    assert counter.rows("select warehouse_id from request_queue") == [("LEEDS",)]
+    _cancel(counter, order)
+    assert counter.rows("select warehouse_id from request_queue") == []
+    assert counter.items(order) == [(3, 0, 0), (0, 0, 2)]
+    _agrees(counter)
+
+
 def test_a_hold_keeps_no_cancellation_back(counter: Counter) -> None:
     """An order that is held is asked back all the same."""
     order = _sealed(counter, ("CASE", 3, "1.10"))
