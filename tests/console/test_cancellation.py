@@ -93,6 +93,21 @@ def test_the_warehouse_is_asked_in_its_next_file(counter: Counter) -> None:
     _agrees(counter)
 
 
+def test_nobody_is_checked_for_fraud_to_be_cancelled(counter: Counter) -> None:
+    """Where a check is required of requests, a cancellation asks for none, and has no contact."""
+    counter.set(request_extract_fraudcheckrequired="true")
+    order = counter.order(("CASE", 1, "1"), contact_name="A Person", contact_phone="020 7946 0018")
+    counter.generate()
+    counter.batch()
+    counter.extract()
+    _cancel(counter, order)
+    counter.batch()
+    counter.extract()
+    request, cancel = (one["orders"][0] for one in counter.sent("LONDON"))
+    assert (request["fraudCheckRequired"], "contactDetails" in request) == (True, True)
+    assert (cancel["fraudCheckRequired"], "contactDetails" in cancel) == (False, False)
+
+
 def test_what_has_left_is_not_asked_back(counter: Counter) -> None:
     """A line with nothing open is not in the record."""
     order = _sealed(counter, ("CASE", 3, "1.10"), ("WELCOME", 1, "0"))
@@ -445,6 +460,31 @@ def test_through_all_four_daemons(site: Site, plan: Plan, state: str, status: st
     site.once("load_from_generic", "dispatch")
     assert site.rows("select status from cancellation") == [(state,)]
     assert site.status(order) == status
+
+
+def test_a_batch_of_them_stays_whole_for_the_youngest(counter: Counter) -> None:
+    """Of two orders whose cancellations went in one file the old one goes; the batch keeps its
+    history until the other goes, too.
+    """
+    old, young = (_sealed(counter, ("CASE", 1, "1")) for _ in range(2))
+    for order in (old, young):
+        _cancel(counter, order)
+    (batch,) = counter.batch()
+    counter.extract()
+    for order in (old, young):
+        counter.answer("LONDON", record(order, f"D{order}", status="CANCELLED"))
+    for path in counter.outbound.outbox("LONDON").iterdir():
+        path.unlink()
+    counter.watch()
+    past = "now() - interval '5 years'"
+    counter.owner.execute(f"update batch set stage_at = {past}")  # noqa: S608  # ours
+    counter.owner.execute(f"update sales_order set status_at = {past} where id = {old}")  # noqa: S608  # ours
+    assert counter.call("purge", "--months", "12", "--yes").code == 0
+    assert counter.rows("select id from sales_order") == [(young,)]
+    assert counter.value("select purged_at is null from batch where id = %s", batch)
+    counter.owner.execute(f"update sales_order set status_at = {past}")  # noqa: S608  # ours
+    assert counter.call("purge", "--months", "12", "--yes").code == 0
+    assert not counter.value("select purged_at is null from batch where id = %s", batch)
 
 
 def test_a_purge_takes_them_along(counter: Counter) -> None:
