@@ -5,9 +5,8 @@
 PYTHON ?= python3
 V := .venv
 PIP := $(V)/bin/python -m pip --disable-pip-version-check -q
-# At most four processes: they share one PostgreSQL. By groups: what needs a booted systemd stays in
-# one process, and boots one.
-PYTEST := $(V)/bin/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
+# At most four processes: they share one PostgreSQL.
+PYTEST := $(V)/bin/python -m pytest -n auto --maxprocesses 4
 
 .PHONY: help demo test test-full chaos check format bench lock deb
 

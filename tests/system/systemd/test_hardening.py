@@ -36,8 +36,6 @@ FORBIDDEN = (
     "see 1",
 )
 
-pytestmark = pytest.mark.xdist_group("box")
-
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_nothing_else_can_be_done(installed: Installation, unit: str) -> None:

@@ -14,8 +14,6 @@ from debian import manual
 from debian.build import build
 from tests.system.systemd.conftest import VERSION
 
-pytestmark = pytest.mark.xdist_group("box")
-
 
 def test_same_content_same_package(package: Path, tmp_path: Path) -> None:
     """Built twice, the package is the same, byte for byte."""

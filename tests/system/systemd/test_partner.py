@@ -11,8 +11,6 @@ OUT, IN = "/var/lib/sales-orders/out", "/var/lib/sales-orders/in"
 PARTNER = "sales_partner_london"
 OTHER = "sales_partner_leeds"
 
-pytestmark = pytest.mark.xdist_group("box")
-
 
 def attempt(installation: Installation, command: str, user: str = PARTNER) -> bool:
     """Whether the account can do this."""

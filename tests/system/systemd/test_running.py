@@ -13,8 +13,6 @@ EXTRACT = "sales-order-extract-to-generic.service"
 LOAD = "sales-order-load-from-generic.service"
 DISPATCH = "sales-order-dispatch.service"
 
-pytestmark = pytest.mark.xdist_group("box")
-
 
 def pid_of(installation: Installation, unit: str) -> str:
     """The daemon's process."""

@@ -27,8 +27,6 @@ MODULES = dict(
     )
 )
 
-pytestmark = pytest.mark.xdist_group("box")
-
 
 def setting(unit: str, name: str) -> str:
     """The last value of a setting."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from core.events import Event
 from tests.system.systemd.box import wait
 from tests.system.systemd.installation import CONSOLE, Installation
@@ -11,8 +9,6 @@ from tests.system.systemd.installation import CONSOLE, Installation
 PROPERTIES = "/etc/sales-orders/sales-orders.properties"
 METRICS = "/var/lib/sales-orders/metrics/sales_orders.prom"
 WATCH = "/usr/share/sales-orders/monitoring/sales-orders-watch"
-
-pytestmark = pytest.mark.xdist_group("box")
 
 
 def test_fields(running: Installation) -> None:

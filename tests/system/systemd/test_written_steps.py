@@ -34,8 +34,6 @@ APT::Install-Recommends "false";
 Dpkg::Options { "--force-confold"; };
 """
 
-pytestmark = pytest.mark.xdist_group("box")
-
 
 def block(words: str) -> str:
     """The page's block that has these words in it."""
