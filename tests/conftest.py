@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import threading
 from collections.abc import Generator, Iterator
@@ -28,6 +29,10 @@ PLANTED = (CUSTOMER, STREET, planted.PASSWORD, *planted.CUSTOMER.values(),
 
 BOX = "tests/system/systemd/"
 SERVER = pytest.StashKey[EmbeddedPostgres]()
+
+# A shell that runs us in the background has interrupts ignored, and whatever we start would inherit
+# that: then nothing that a test interrupts would end.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)

@@ -376,7 +376,10 @@ def test_serve_answers_by_the_rules(console: Console) -> None:
             good = pool.request("POST", found[0], body=json.dumps(question))
             bad = pool.request("POST", found[0], body=b"{}")
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        try:
+            assert process.wait(30) == 130
+        finally:
+            process.kill()
     assert good.status == 200
     [told] = good.json()["orders"]
     assert (told["verdict"], bad.status) == ("REFER", 400)
