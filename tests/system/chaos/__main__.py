@@ -19,7 +19,9 @@ from tests.system.chaos.run import run
               help="Orders a second.")  # fmt: skip
 def main(seconds: float, seed: int, rate: float) -> None:
     """Run, print the figures as the last line, and end with 1 if anything is wrong."""
-    figures, problems = run(seconds, seed, rate, lambda text: click.echo(text, err=True))
+    figures, problems = run(
+        lambda monkey: monkey.run(seconds), seed, rate, lambda text: click.echo(text, err=True)
+    )
     for problem in problems:
         click.echo(f"WRONG: {problem}", err=True)
     click.echo(json.dumps(figures))

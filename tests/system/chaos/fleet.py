@@ -52,8 +52,16 @@ class Fleet:
         """Start again whoever has ended."""
         for name, process in list(self._running.items()):
             if process.poll() is not None:
-                self.restarts += 1
-                self._start(name)
+                self.start_again(name)
+
+    def start_again(self, name: str) -> None:
+        """Start one of them that has ended."""
+        self.restarts += 1
+        self._start(name)
+
+    def ended(self, name: str) -> int | None:
+        """Its exit status, None while it runs."""
+        return self._running[name].poll()
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to one of them, if it has not just ended."""

@@ -50,7 +50,7 @@ class Monkey:
         self, stage: Stage, fleet: Fleet, stream: Stream, seed: int, *, mounted: bool,
         tell: Callable[[str], None],
     ) -> None:  # fmt: skip
-        self._stage, self._fleet, self._stream = stage, fleet, stream
+        self.stage, self.fleet, self.stream = stage, fleet, stream
         self._chance = random.Random(seed)
         self._reach = Reach(stage, fleet, self._chance, mounted)
         self._tell = tell
@@ -72,11 +72,11 @@ class Monkey:
 
     def settle(self) -> None:
         """Wait until nothing has a step to go; NotSettled if that does not come."""
-        self._until(lambda: self._stream.drain() and self._done(partners=True), SETTLE, "orders")
+        self._until(lambda: self.stream.drain() and self._done(partners=True), SETTLE, "orders")
         # What a partner repeats at its very end is to be taken in as well.
-        problems = self._fleet.stop(self._fleet.partners)
+        problems = self.fleet.stop(self.fleet.partners)
         self._until(lambda: self._done(partners=False), SETTLE, "files")
-        problems += self._fleet.stop(self._fleet.daemons)
+        problems += self.fleet.stop(self.fleet.daemons)
         if problems:
             raise NotSettled("; ".join(problems))
 
@@ -113,11 +113,11 @@ class Monkey:
         return rows is not None and {row[0] for row in rows} >= KINDS
 
     def _done(self, *, partners: bool) -> bool:
-        inboxes = (self._stage.in_ / place.id for place in PLACES)
+        inboxes = (self.stage.in_ / place.id for place in PLACES)
         if any(not path.name.startswith(".") for inbox in inboxes for path in inbox.iterdir()):
             return False
         try:
-            with self._stage.connect() as conn:
+            with self.stage.connect() as conn:
                 return funnel.unfinished(conn, partners=partners) == 0
         except psycopg.OperationalError:
             return False
@@ -133,9 +133,9 @@ class Monkey:
         """Let time go by, with orders coming in and whoever ended started again."""
         until = time.monotonic() + seconds
         while True:
-            self._fleet.revive()
+            self.fleet.revive()
             if feed:
-                self._stream.feed()
+                self.stream.feed()
             if time.monotonic() >= until:
                 return
             time.sleep(LOOK)
@@ -143,7 +143,7 @@ class Monkey:
     def _rows(self, statement: str, *values: object) -> list[tuple[object, ...]] | None:
         try:
             if self._conn is None or self._conn.closed:
-                self._conn = self._stage.connect()
+                self._conn = self.stage.connect()
             return self._conn.execute(statement.encode(), values).fetchall()
         except psycopg.OperationalError:
             if self._conn is not None:

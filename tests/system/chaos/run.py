@@ -24,9 +24,9 @@ BATCH = 200
 
 
 def run(
-    seconds: float, seed: int, rate: float, tell: Callable[[str], None]
+    ordeal: Callable[[Monkey], None], seed: int, rate: float, tell: Callable[[str], None]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Run for so long with `rate` orders a second; the figures, and what is wrong as sentences."""
+    """Go through the ordeal with `rate` orders a second: the figures, and what is wrong."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="orders-chaos-")))
         mounted = stack.enter_context(_mounted(folder / "out", folder / "in"))
@@ -42,7 +42,7 @@ def run(
         problems: list[str] = []
         with fleet.running():
             try:
-                monkey.run(seconds)
+                ordeal(monkey)
                 tell("no more faults: everything has to settle")
                 monkey.settle()
             except NotSettled as error:
