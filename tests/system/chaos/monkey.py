@@ -15,13 +15,15 @@ import psycopg
 from console.demo import funnel
 from console.demo.stage import Stage
 from console.generator import PLACES
-from tests.system.chaos.faults import FAULTS, Reach, Unfit
+from tests.system.chaos.faults import BETWEEN_HOSTS, FAULTS, Reach, Unfit
 from tests.system.chaos.fleet import Fleet
 from tests.system.chaos.stream import Stream
 
 LOOK = 0.02
 HOLD = (0.1, 1.5)
 """Seconds that a fault lasts."""
+CUTS = ((0.1, 8.0), (10.5, 14.0))
+"""Seconds that a line is cut: what TCP itself gets over, and what both ends give up after."""
 TWO_AT_ONCE = 0.3
 GIVE_UP = 60.0
 """Seconds after which a daemon that does nothing has not resumed."""
@@ -41,6 +43,7 @@ class Report:
     left_out: set[str] = field(default_factory=set)
     resumed: list[tuple[float, str]] = field(default_factory=list)
     """Seconds from a round's end until all four daemons had worked again, and its faults."""
+    problems: list[str] = field(default_factory=list)
 
 
 class Monkey:
@@ -52,10 +55,11 @@ class Monkey:
     ) -> None:  # fmt: skip
         self.stage, self.fleet, self.stream = stage, fleet, stream
         self._chance = random.Random(seed)
-        self._reach = Reach(stage, fleet, self._chance, mounted)
         self._tell = tell
         self._conn: psycopg.Connection | None = None
         self.report = Report()
+        self._reach = Reach(stage, fleet, self._chance, mounted, self.report.problems)
+        self._faults = {**FAULTS, **(BETWEEN_HOSTS if fleet.hosts else {})}
 
     def run(self, seconds: float) -> None:
         """Rounds of faults until the time is over."""
@@ -82,25 +86,26 @@ class Monkey:
 
     def _round(self) -> None:
         names = self._chance.choices(
-            list(FAULTS), [weight for _, weight in FAULTS.values()],
+            list(self._faults), [weight for _, weight in self._faults.values()],
             k=2 if self._chance.random() < TWO_AT_ONCE else 1,
         )  # fmt: skip
         begun = []
         with ExitStack() as faults:
             for name in dict.fromkeys(names):
                 try:
-                    faults.enter_context(FAULTS[name][0](self._reach))
+                    faults.enter_context(self._faults[name][0](self._reach))
                     begun.append(name)
                 except Unfit:
                     self.report.left_out.add(name)
             if not begun:
                 return
-            self._pass(self._chance.uniform(*HOLD))
+            hold = self._chance.choice(CUTS) if "network_cut" in begun else HOLD
+            self._pass(self._chance.uniform(*hold))
         self.report.faults.update(begun)
         self._await_work(" and ".join(begun))
 
     def _await_work(self, after: str) -> None:
-        """Until each of the four has begun and committed work since now."""
+        """Until each of the four has begun and committed work since now, and no host is away."""
         since, began = datetime.now(UTC), time.monotonic()
         self._until(lambda: self._working(since), GIVE_UP, f"work after {after}")
         took = time.monotonic() - began
@@ -110,7 +115,16 @@ class Monkey:
 
     def _working(self, since: datetime) -> bool:
         rows = self._rows("select distinct who from batch_history where at > %s", since)
-        return rows is not None and {row[0] for row in rows} >= KINDS
+        return rows is not None and {row[0] for row in rows} >= KINDS and self._all_speak(since)
+
+    def _all_speak(self, since: datetime) -> bool:
+        """Whether each host's daemons have asked the database something since then."""
+        rows = self._rows(
+            "select distinct host(client_addr), application_name from pg_stat_activity"
+            " where client_addr is not null and query_start > %s", since,
+        )  # fmt: skip
+        wanted = {(host.address, kind) for host in self.fleet.hosts for kind in KINDS}
+        return rows is not None and {(row[0], row[1]) for row in rows} >= wanted
 
     def _done(self, *, partners: bool) -> bool:
         inboxes = (self.stage.in_ / place.id for place in PLACES)
