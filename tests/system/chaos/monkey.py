@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from console.demo.stage import Stage
 from console.generator import PLACES
 from tests.system.chaos.faults import BETWEEN_HOSTS, FAULTS, Reach, Unfit
 from tests.system.chaos.fleet import Fleet
+from tests.system.chaos.hosts import Host
 from tests.system.chaos.stream import Stream
 
 LOOK = 0.02
@@ -42,7 +43,8 @@ class Report:
     faults: Counter[str] = field(default_factory=Counter)
     left_out: set[str] = field(default_factory=set)
     resumed: list[tuple[float, str]] = field(default_factory=list)
-    """Seconds from a round's end until all four daemons had worked again, and its faults."""
+    """Seconds from a round's end until all four daemons had worked again, and its faults; after a
+    line was cut, until both copies of each had at least asked for work."""
     problems: list[str] = field(default_factory=list)
 
 
@@ -102,12 +104,15 @@ class Monkey:
             hold = self._chance.choice(CUTS) if "network_cut" in begun else HOLD
             self._pass(self._chance.uniform(*hold))
         self.report.faults.update(begun)
-        self._await_work(" and ".join(begun))
+        self._await_work(" and ".join(begun), self.fleet.hosts if "network_cut" in begun else ())
 
-    def _await_work(self, after: str) -> None:
-        """Until each of the four has begun and committed work since now, and no host is away."""
+    def _await_work(self, after: str, hosts: Sequence[Host] = ()) -> None:
+        """Until each of the four has begun and committed work since now, and speaks from these."""
         since, began = datetime.now(UTC), time.monotonic()
-        self._until(lambda: self._working(since), GIVE_UP, f"work after {after}")
+        self._until(
+            lambda: self._working(since) and self._speaking(since, hosts),
+            GIVE_UP, f"work after {after}",
+        )  # fmt: skip
         took = time.monotonic() - began
         if self.report.faults:
             self.report.resumed.append((took, after))
@@ -115,15 +120,15 @@ class Monkey:
 
     def _working(self, since: datetime) -> bool:
         rows = self._rows("select distinct who from batch_history where at > %s", since)
-        return rows is not None and {row[0] for row in rows} >= KINDS and self._all_speak(since)
+        return rows is not None and {row[0] for row in rows} >= KINDS
 
-    def _all_speak(self, since: datetime) -> bool:
-        """Whether each host's daemons have asked the database something since then."""
+    def _speaking(self, since: datetime, hosts: Sequence[Host]) -> bool:
+        """Whether these hosts' daemons have each asked the database something since then."""
         rows = self._rows(
             "select distinct host(client_addr), application_name from pg_stat_activity"
             " where client_addr is not null and query_start > %s", since,
         )  # fmt: skip
-        wanted = {(host.address, kind) for host in self.fleet.hosts for kind in KINDS}
+        wanted = {(host.address, kind) for host in hosts for kind in KINDS}
         return rows is not None and {(row[0], row[1]) for row in rows} >= wanted
 
     def _done(self, *, partners: bool) -> bool:
