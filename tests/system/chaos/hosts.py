@@ -25,7 +25,7 @@ SERVER = "10.77.0.1"
 """The server's address; who comes from the same network is trusted."""
 NETWORK = "10.77.0.0/24"
 BRIDGE = "bridge"
-NEEDED = ("ip", "mount", "nsenter", "setpriv", "unshare")
+NEEDED = ("hostname", "ip", "mount", "nsenter", "setpriv", "unshare")
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 """Of <linux/sched.h>; os.unshare is there from Python 3.12 on."""
 
