@@ -12,6 +12,22 @@ import psycopg
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# When the network dies nobody is told. What was sent and not answered for (tcp_user_timeout), and a
+# line without traffic whose probes are not (keepalives), end the connection at our end and at the
+# server's: only then are our locks free, and the copy of a daemon on another host goes on.
+PROBE_AFTER, PROBE_EVERY, PROBES = 3, 2, 3
+"""Seconds without traffic, seconds between two probes, and how many: nine seconds in all."""
+UNANSWERED = 8_000
+"""Milliseconds. Linux counts them for the probes as well, in the place of their number."""
+SERVERS_END = {
+    "tcp_keepalives_idle": PROBE_AFTER,
+    "tcp_keepalives_interval": PROBE_EVERY,
+    "tcp_keepalives_count": PROBES,
+    "tcp_user_timeout": UNANSWERED,
+    # While it works or waits for a lock the server would not see that we are gone.
+    "client_connection_check_interval": 2_000,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -36,7 +52,8 @@ class Address:
 def connect(address: Address) -> psycopg.Connection:
     """Connect in autocommit to a server that takes writes; OperationalError if none answers.
 
-    Several hosts may be named, separated by commas; the one that is no standby is used.
+    Several hosts may be named, separated by commas; the one that is no standby is used. Over a
+    network that has died both ends give up within ten seconds, and the locks are free.
     """
     settings = {
         "statement_timeout": f"{address.statement_timeout * 1000:.0f}",
@@ -45,6 +62,7 @@ def connect(address: Address) -> psycopg.Connection:
         "synchronous_commit": "on",
         "sales_order.who": address.application,
         "TimeZone": "UTC",
+        **{name: str(value) for name, value in SERVERS_END.items()},
     }
     options = " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items())
     hosts = len(address.host.split(","))
@@ -58,9 +76,10 @@ def connect(address: Address) -> psycopg.Connection:
         options=options,
         target_session_attrs="read-write",
         connect_timeout=10,
-        keepalives_idle=30,
-        keepalives_interval=10,
-        keepalives_count=3,
+        keepalives_idle=PROBE_AFTER,
+        keepalives_interval=PROBE_EVERY,
+        keepalives_count=PROBES,
+        tcp_user_timeout=UNANSWERED,
         autocommit=True,
         # Statements that are seldom repeated are planned for what they are given.
         prepare_threshold=None,

@@ -9,6 +9,7 @@ import random
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -18,9 +19,12 @@ import psycopg
 
 from console.demo.stage import Stage
 from tests.system.chaos.fleet import Fleet
+from tests.system.chaos.hosts import Host
 
 FILLER = ".filler"
 PIECE = 1 << 20
+GIVEN_UP = 10.0
+"""Seconds after which the server has let go of whoever does not answer: core.db.connect."""
 
 
 class Unfit(Exception):
@@ -36,6 +40,20 @@ class Reach:
     chance: random.Random
     mounted: bool
     """Whether each tree is on a small file system of its own."""
+
+    problems: list[str]
+    """What should not have been, as sentences."""
+
+    def sessions(self, host: Host) -> set[int]:
+        """The server's processes that a host's daemons have, with all their locks; none: away."""
+        try:
+            with self.stage.connect() as conn:
+                found = conn.execute(
+                    "select pid from pg_stat_activity where client_addr = %s", (host.address,)
+                )
+                return {row[0] for row in found}
+        except psycopg.OperationalError:
+            return set()
 
     def tree(self) -> Path:
         """Any of the two trees."""
@@ -161,6 +179,19 @@ def snatched(reach: Reach) -> Iterator[None]:
         path.rename(partner / "taken" / path.name)
 
 
+@contextmanager
+def network_cut(reach: Reach) -> Iterator[None]:
+    """A host cannot reach the database any more; nobody is told, at neither end of the line."""
+    host = reach.chance.choice(reach.fleet.hosts)
+    began, before = time.monotonic(), reach.sessions(host)
+    host.cut()
+    yield
+    lasted = time.monotonic() - began
+    if lasted > GIVEN_UP and (kept := before & reach.sessions(host)):
+        reach.problems.append(f"{host.name} cut off for {lasted:.1f} s, {len(kept)} sessions kept")
+    host.mend()
+
+
 Fault = Callable[[Reach], AbstractContextManager[None]]
 FAULTS: Mapping[str, tuple[Fault, int]] = {
     "killed": (killed, 4),
@@ -175,3 +206,5 @@ FAULTS: Mapping[str, tuple[Fault, int]] = {
     "snatched": (snatched, 1),
 }
 """Each with how often it comes beside the others."""
+BETWEEN_HOSTS: Mapping[str, tuple[Fault, int]] = {"network_cut": (network_cut, 4)}
+"""What there is besides, where the daemons are on hosts of their own."""

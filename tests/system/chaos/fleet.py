@@ -15,6 +15,7 @@ from pathlib import Path
 from console.demo.play import DAEMONS, PLAN
 from console.demo.stage import ACKNOWLEDGING, PROFILES, Stage
 from console.generator import PLACES
+from tests.system.chaos.hosts import SERVER, Host
 
 COPIES = 2
 """Of each daemon."""
@@ -22,14 +23,20 @@ STOP_WITHIN = 40.0
 """Seconds from being asked to being given up: the daemons' own stop time is 30."""
 ENVIRON = {"SALES_ORDER_REQUEST_EXTRACT_BATCH_MAXWAIT": "200ms"}
 """Small batches, so that each daemon has work all the time."""
+REMOTE = {"SALES_ORDER_DATABASE_HOST": SERVER}
+"""On a host of its own."""
 
 
 class Fleet:
-    """Two of each daemon and one partner a warehouse, by name; none outlives `with`."""
+    """Two of each daemon and one partner a warehouse, by name; none outlives `with`.
 
-    def __init__(self, stage: Stage, seed: int) -> None:
+    Where there are hosts, the copies of a daemon are on different ones.
+    """
+
+    def __init__(self, stage: Stage, seed: int, hosts: Sequence[Host] = ()) -> None:
         self._stage = stage
         self._seed = seed
+        self.hosts = hosts
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self.restarts = 0
         self.daemons = [f"{daemon}-{copy}" for daemon in DAEMONS for copy in range(COPIES)]
@@ -52,8 +59,16 @@ class Fleet:
         """Start again whoever has ended."""
         for name, process in list(self._running.items()):
             if process.poll() is not None:
-                self.restarts += 1
-                self._start(name)
+                self.start_again(name)
+
+    def start_again(self, name: str) -> None:
+        """Start one of them that has ended."""
+        self.restarts += 1
+        self._start(name)
+
+    def ended(self, name: str) -> int | None:
+        """Its exit status, None while it runs."""
+        return self._running[name].poll()
 
     def signal(self, name: str, number: signal.Signals) -> None:
         """Send a signal to one of them, if it has not just ended."""
@@ -83,18 +98,26 @@ class Fleet:
 
     def _start(self, name: str) -> None:
         tied = shutil.which("setpriv")
+        host = self._host(name)
         with self._stage.log(name).open("ab") as log:
             self._running[name] = subprocess.Popen(
                 [
+                    *(host.inside() if host else ()),
                     *((tied, "--pdeathsig", "KILL") if tied else ()),
                     *(sys.executable, "-m", *self._arguments(name)),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=os.environ | ENVIRON | self._credentials(name),
+                env=os.environ | ENVIRON | self._credentials(name) | (REMOTE if host else {}),
                 start_new_session=True,
             )
+
+    def _host(self, name: str) -> Host | None:
+        """Where it runs, None if here: the partners do, and all where there are no hosts."""
+        if name in self.partners or not self.hosts:
+            return None
+        return self.hosts[int(name.rsplit("-", 1)[1]) % len(self.hosts)]
 
     def _credentials(self, name: str) -> dict[str, str]:
         keys: Path = self._stage.credentials(name.rsplit("-", 1)[0])

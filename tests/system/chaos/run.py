@@ -13,6 +13,8 @@ from typing import Any
 from console.demo.stage import Stage
 from console.embedded import EmbeddedPostgres
 from tests.system.chaos.fleet import Fleet
+from tests.system.chaos.hosts import SERVER
+from tests.system.chaos.hosts import hosts as made
 from tests.system.chaos.monkey import Monkey, NotSettled
 from tests.system.chaos.stream import Stream
 from tests.system.chaos.verdict import Verdict, judge
@@ -24,31 +26,36 @@ BATCH = 200
 
 
 def run(
-    seconds: float, seed: int, rate: float, tell: Callable[[str], None]
-) -> tuple[dict[str, Any], list[str]]:
-    """Run for so long with `rate` orders a second; the figures, and what is wrong as sentences."""
+    ordeal: Callable[[Monkey], None], seed: int, rate: float, tell: Callable[[str], None],
+    *, hosts: int = 1,
+) -> tuple[dict[str, Any], list[str]]:  # fmt: skip
+    """Go through the ordeal with `rate` orders a second: the figures, and what is wrong.
+
+    More than one host only after hosts.move_apart().
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="orders-chaos-")))
         mounted = stack.enter_context(_mounted(folder / "out", folder / "in"))
-        server = stack.enter_context(EmbeddedPostgres(settings={"synchronous_commit": "on"}))
+        settings = {"synchronous_commit": "on", "listen_addresses": SERVER if hosts > 1 else ""}
+        server = stack.enter_context(EmbeddedPostgres(settings=settings))
         stage = Stage(folder, server)
         stream = Stream(stage, seed, rate)
         stage.set_up(stream.catalogue, batch=BATCH)
         stack.callback(stream.close)
-        fleet = Fleet(stage, seed)
+        fleet = Fleet(stage, seed, stack.enter_context(made(hosts, stage)))
         monkey = Monkey(stage, fleet, stream, seed, mounted=mounted, tell=tell)
         stack.callback(monkey.close)
         verdict = Verdict()
         problems: list[str] = []
         with fleet.running():
             try:
-                monkey.run(seconds)
+                ordeal(monkey)
                 tell("no more faults: everything has to settle")
                 monkey.settle()
             except NotSettled as error:
                 problems += [str(error), *_complaints(folder / "log")]
         verdict = judge(stage, seed, stream.entered, stream.catalogue)
-        problems += verdict.problems
+        problems += [*monkey.report.problems, *verdict.problems]
         problems += _tracebacks(folder / "log")
         return _figures(monkey, fleet, verdict, seed), problems
 
@@ -66,6 +73,7 @@ def _figures(monkey: Monkey, fleet: Fleet, verdict: Verdict, seed: int) -> dict[
         "by_fault": dict(sorted(monkey.report.faults.items())),
         "left_out": sorted(monkey.report.left_out - monkey.report.faults.keys()),
         "restarts": fleet.restarts,
+        "hosts": max(len(fleet.hosts), 1),
         "seed": seed,
     }
 

@@ -12,7 +12,7 @@ def test_nothing_lost_nothing_doubled() -> None:
     unit and charge is there once, and each daemon works again by itself.
     """
     said: list[str] = []
-    figures, problems = run(SECONDS, seed=2, rate=10.0, tell=said.append)
+    figures, problems = run(lambda monkey: monkey.run(SECONDS), 2, 10.0, said.append)
     assert not problems, "\n".join([*problems, *said])
     assert (figures["lost"], figures["doubled"]) == (0, 0)
     assert figures["faults"] >= 5
