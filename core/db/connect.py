@@ -13,12 +13,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+ANSWERS_WITHIN = 10
+"""Whole seconds in which a server has to answer that is the only one."""
+PASS_OVER_AFTER = 3
+"""The same where there are several: the next one may be the one that was promoted."""
+SILENT_AFTER = 15.0
+"""Seconds without a sign of life after which a session is given up; reconnecting costs little."""
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where the database is and as whom to speak to it; times in seconds."""
 
     host: str
-    port: int
+    """Several with commas between them; the one that takes writes is used."""
+    port: int | str
+    """One for all hosts, or one for each with commas between them."""
     name: str
     user: str
     application: str
@@ -34,10 +44,7 @@ class Address:
 
 
 def connect(address: Address) -> psycopg.Connection:
-    """Connect in autocommit to a server that takes writes; OperationalError if none answers.
-
-    Several hosts may be named, separated by commas; the one that is no standby is used.
-    """
+    """Connect in autocommit to a server that takes writes; OperationalError if none answers."""
     settings = {
         "statement_timeout": f"{address.statement_timeout * 1000:.0f}",
         "lock_timeout": f"{address.lock_timeout * 1000:.0f}",
@@ -47,20 +54,21 @@ def connect(address: Address) -> psycopg.Connection:
         "TimeZone": "UTC",
     }
     options = " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items())
-    hosts = len(address.host.split(","))
     return psycopg.connect(
         host=address.host,
-        port=",".join([str(address.port)] * hosts),
+        port=str(address.port),
         dbname=address.name,
         user=address.user,
         password=address.password,
         application_name=address.application,
         options=options,
         target_session_attrs="read-write",
-        connect_timeout=10,
-        keepalives_idle=30,
-        keepalives_interval=10,
+        connect_timeout=PASS_OVER_AFTER if "," in address.host else ANSWERS_WITHIN,
+        keepalives_idle=10,
+        keepalives_interval=5,
         keepalives_count=3,
+        # Without it a statement to a host that fell silent is sent again for a quarter of an hour.
+        tcp_user_timeout=int(SILENT_AFTER * 1000),
         autocommit=True,
         # Statements that are seldom repeated are planned for what they are given.
         prepare_threshold=None,
