@@ -25,14 +25,14 @@ ENVIRON = {"SALES_ORDER_REQUEST_EXTRACT_BATCH_MAXWAIT": "200ms"}
 
 
 class Fleet:
-    """Two of each daemon and one partner a warehouse, by name; none outlives `with`."""
+    """Some of each daemon and one partner a warehouse, by name; none outlives `with`."""
 
-    def __init__(self, stage: Stage, seed: int) -> None:
+    def __init__(self, stage: Stage, seed: int, copies: int = COPIES) -> None:
         self._stage = stage
         self._seed = seed
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self.restarts = 0
-        self.daemons = [f"{daemon}-{copy}" for daemon in DAEMONS for copy in range(COPIES)]
+        self.daemons = [f"{daemon}-{copy}" for daemon in DAEMONS for copy in range(copies)]
         self.partners = [place.id for place in PLACES]
 
     @contextmanager

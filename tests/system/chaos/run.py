@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,10 +13,12 @@ from typing import Any
 
 from console.demo.stage import Stage
 from console.embedded import EmbeddedPostgres
+from tests.system.chaos.faults import Reach
 from tests.system.chaos.fleet import Fleet
-from tests.system.chaos.monkey import Monkey, NotSettled
+from tests.system.chaos.monkey import Monkey
 from tests.system.chaos.stream import Stream
 from tests.system.chaos.verdict import Verdict, judge
+from tests.system.chaos.watch import NotSettled, Watch
 
 TREE_SIZE = "256m"
 """A quarter of an hour's archive fits, and a fault can fill the rest in a moment."""
@@ -36,20 +39,21 @@ def run(
         stage.set_up(stream.catalogue, batch=BATCH)
         stack.callback(stream.close)
         fleet = Fleet(stage, seed)
-        monkey = Monkey(stage, fleet, stream, seed, mounted=mounted, tell=tell)
-        stack.callback(monkey.close)
+        watch = Watch(stage, fleet, stream)
+        stack.callback(watch.close)
+        monkey = Monkey(Reach(stage, fleet, random.Random(seed), mounted), watch, tell)
         verdict = Verdict()
         problems: list[str] = []
         with fleet.running():
             try:
                 monkey.run(seconds)
                 tell("no more faults: everything has to settle")
-                monkey.settle()
+                watch.settle()
             except NotSettled as error:
-                problems += [str(error), *_complaints(folder / "log")]
+                problems += [str(error), *complaints(folder / "log")]
         verdict = judge(stage, seed, stream.entered, stream.catalogue)
         problems += verdict.problems
-        problems += _tracebacks(folder / "log")
+        problems += tracebacks(folder / "log")
         return _figures(monkey, fleet, verdict, seed), problems
 
 
@@ -70,7 +74,7 @@ def _figures(monkey: Monkey, fleet: Fleet, verdict: Verdict, seed: int) -> dict[
     }
 
 
-def _complaints(logs: Path) -> list[str]:
+def complaints(logs: Path) -> list[str]:
     """The last error that each process has logged: why it may stand still."""
     found = []
     for log in sorted(logs.iterdir()):
@@ -80,7 +84,7 @@ def _complaints(logs: Path) -> list[str]:
     return found
 
 
-def _tracebacks(logs: Path) -> list[str]:
+def tracebacks(logs: Path) -> list[str]:
     """Faults of ours that a daemon has logged."""
     return [
         f"{log.name}: {line[:500]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Any
 
@@ -45,6 +45,12 @@ class Stream:
         if self._pending:
             self._enter()
         return not self._pending
+
+    def enter_again(self, references: Collection[str]) -> None:
+        """The database has lost these, which it had promised to keep: they are due again."""
+        lost = [order for order in self.entered if order["reference"] in references]
+        self.entered = [order for order in self.entered if order not in lost]
+        self._pending += lost
 
     def close(self) -> None:
         """Let go of the connection."""
