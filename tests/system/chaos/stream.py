@@ -33,6 +33,10 @@ class Stream:
         self.entered: list[dict[str, Any]] = []
         """What the database has promised to keep."""
 
+    def start(self) -> None:
+        """Orders come from now on, not from when this was made."""
+        self._began = time.monotonic()
+
     def feed(self) -> None:
         """Enter the orders that are due by now; without an answer they stay due."""
         due = int((time.monotonic() - self._began) * self._rate) - self._made

@@ -46,12 +46,12 @@ class Watch:
     def settle(self) -> None:
         """Wait until nothing has a step to go; NotSettled if that does not come."""
         self.until(
-            lambda: self._stream.drain() and self._done(partners=True), SETTLE, "end of the orders",
+            lambda: self._stream.drain() and self.done(partners=True), SETTLE, "end of the orders",
             feed=False,
         )  # fmt: skip
         # What a partner repeats at its very end is to be taken in as well.
         problems = self._fleet.stop(self._fleet.partners)
-        self.until(lambda: self._done(partners=False), SETTLE, "end of the files", feed=False)
+        self.until(lambda: self.done(partners=False), SETTLE, "end of the files", feed=False)
         problems += self._fleet.stop(self._fleet.daemons)
         if problems:
             raise NotSettled("; ".join(problems))
@@ -91,7 +91,8 @@ class Watch:
         rows = self.rows("select distinct who from batch_history where at > %s", since)
         return rows is not None and {row[0] for row in rows} >= KINDS
 
-    def _done(self, *, partners: bool) -> bool:
+    def done(self, *, partners: bool) -> bool:
+        """Whether no order, batch or file has a step to go."""
         inboxes = (self._stage.in_ / place.id for place in PLACES)
         if any(not path.name.startswith(".") for inbox in inboxes for path in inbox.iterdir()):
             return False
