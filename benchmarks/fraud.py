@@ -140,7 +140,7 @@ def main(*, orders: int, seed: int) -> None:
         ):
             prepare(owner, folder / "orders.tsv")
             properties = Properties(
-                database=Database(host=server.host, port=PORT, name="fraud"),
+                database=Database(host=server.host, port=str(PORT), name="fraud"),
                 request_extract=RequestExtract(fraudcheckrequired=True),
                 request_extract_fraud=Fraud(checker="rules"),
             )

@@ -95,14 +95,22 @@ class EmbeddedPostgres:
         """The connection string for this database and role; no password is asked for."""
         return make_conninfo(host=self.host, port=PORT, dbname=database, user=user)
 
-    def start(self) -> None:
-        """Make the data if there is none, start, and return once the server takes connections."""
+    def make(self) -> None:
+        """Make the data if there is none."""
         try:
             if not self.host:
                 self.host = str(self._home())
                 self._programs = self._reachable(self._programs or _installed())
             if not (self.data / "PG_VERSION").exists():
                 self._make_data()
+        except BaseException:
+            self.close()
+            raise
+
+    def start(self) -> None:
+        """Make the data if there is none, start, and return once the server takes connections."""
+        self.make()
+        try:
             self._process = self._launch()
             self._await_ready(self._process)
         except BaseException:

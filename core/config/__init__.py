@@ -113,7 +113,7 @@ def _problem(detail: ErrorDetails, counted: Mapping[str, sources.Setting]) -> st
     return f"{places or 'defaults'}: {name + ': allowed is ' if name else ''}{allowed}"
 
 
-_TOGETHER = ("directory", "request_extract", "request_extract_fraud")
+_TOGETHER = ("database", "directory", "request_extract", "request_extract_fraud")
 """The groups with rules between their properties."""
 
 

@@ -200,6 +200,35 @@ class Place(Words):
 
 
 @dataclass(frozen=True)
+class Hosts(Place):
+    """Hosts or directories, with commas between them."""
+
+    @property
+    def allowed(self) -> str:
+        return (
+            "a host name or the path of a socket's directory, or several with commas between "
+            "them, without = and ://"
+        )
+
+    def read(self, value: Any) -> str:
+        return ",".join(Place.read(self, part) for part in _parts(value))
+
+
+@dataclass(frozen=True)
+class Ports(Kind):
+    """A port, or several with commas between them."""
+
+    one: ClassVar[Number] = Number(1, 65535)
+
+    @property
+    def allowed(self) -> str:
+        return f"{self.one.allowed}, or one for each host with commas between them"
+
+    def read(self, value: Any) -> str:
+        return ",".join(str(self.one.read(part)) for part in _parts(value))
+
+
+@dataclass(frozen=True)
 class Times(Kind):
     """Cron expressions with ";" between them, or nothing."""
 
@@ -242,6 +271,11 @@ class Secret(Kind):
 
     def show(self, value: Any) -> str:
         return "(set, not shown)" if value is not None else ""
+
+
+def _parts(value: Any) -> list[str]:
+    """What stands between the commas."""
+    return [part.strip() for part in str(value).split(",")]
 
 
 def _word(value: Any, words: tuple[str, ...]) -> str:

@@ -18,8 +18,10 @@ from core.config.kinds import (
     Duration,
     Flag,
     Folder,
+    Hosts,
     Number,
     Place,
+    Ports,
     Secret,
     Size,
     Times,
@@ -39,12 +41,17 @@ Look = Annotated[
 class Database(Group):
     """The connection to PostgreSQL, which holds everything that must not be lost."""
 
-    host: Annotated[str, Place()] = Field(
+    host: Annotated[str, Hosts()] = Field(
         "/run/postgresql",
-        description="The directory of the server's socket, or a host name; several hosts with "
-        "commas between them, of which the one that takes writes is used.",
+        description="The directory of the server's socket, or a host name. A server and its "
+        "standbys: all of them with commas between them; the one that takes writes is used, at "
+        "first and after each promotion.",
     )
-    port: Annotated[int, Number(1, 65535)] = Field(5432, description="The server's port.")
+    port: Annotated[str, Ports()] = Field(
+        "5432",
+        description="The server's port; of several hosts the port of all, or each one's with "
+        "commas between them.",
+    )
     name: Annotated[str, Place()] = Field("sales_orders", description="The database.")
     user: Annotated[str, Place(empty=True)] = Field(
         "",
@@ -69,6 +76,13 @@ class Database(Group):
         description="The server ends a session that sits idle in a transaction for longer, so "
         "that a process that hangs gives back what it has locked.",
     )
+
+    @model_validator(mode="after")
+    def _port_for_each(self) -> Self:
+        hosts, ports = len(self.host.split(",")), len(self.port.split(","))
+        if ports not in {1, hosts}:
+            raise ValueError(f"one port for all hosts, or one for each: {hosts}, not {ports}")
+        return self
 
 
 class Directory(Group):

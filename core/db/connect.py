@@ -28,13 +28,20 @@ SERVERS_END = {
     "client_connection_check_interval": 2_000,
 }
 
+ANSWERS_WITHIN = 10
+"""Whole seconds in which a server has to answer that is the only one."""
+PASS_OVER_AFTER = 3
+"""The same where there are several: the next one may be the one that was promoted."""
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where the database is and as whom to speak to it; times in seconds."""
 
     host: str
-    port: int
+    """Several with commas between them; the one that takes writes is used."""
+    port: int | str
+    """One for all hosts, or one for each with commas between them."""
     name: str
     user: str
     application: str
@@ -65,17 +72,16 @@ def connect(address: Address) -> psycopg.Connection:
         **{name: str(value) for name, value in SERVERS_END.items()},
     }
     options = " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items())
-    hosts = len(address.host.split(","))
     return psycopg.connect(
         host=address.host,
-        port=",".join([str(address.port)] * hosts),
+        port=str(address.port),
         dbname=address.name,
         user=address.user,
         password=address.password,
         application_name=address.application,
         options=options,
         target_session_attrs="read-write",
-        connect_timeout=10,
+        connect_timeout=PASS_OVER_AFTER if "," in address.host else ANSWERS_WITHIN,
         keepalives_idle=PROBE_AFTER,
         keepalives_interval=PROBE_EVERY,
         keepalives_count=PROBES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core import log
-from core.db import acknowledgements, requests, warehouses
+from core.db import acknowledgements, comparing, requests, warehouses
 from core.directory import Outbound, acknowledgement_name, published_name
 from core.errors import Reason
 from core.events import Event
@@ -56,7 +56,10 @@ class Watch:
 
 
 def files_ahead(conn: psycopg.Connection, tree: Outbound) -> None:
-    """Hold each warehouse whose archive knows a file that the database does not."""
+    """Hold each warehouse whose archive knows a file that the database does not.
+
+    Load from Generic, which cannot see the archive, waits until this is done.
+    """
     # The files first: what is published between the two looks is then known to the database.
     names = [warehouse.id for warehouse in warehouses.all_warehouses(conn)]
     highest = {name: tree.highest_sequence(name) for name in names}
@@ -70,3 +73,4 @@ def files_ahead(conn: psycopg.Connection, tree: Outbound) -> None:
             name = acknowledgement_name(warehouse.id, acknowledged[warehouse.id])
         if name and warehouses.hold(conn, warehouse.id, Reason.DATABASE_OLDER_THAN_FILES):
             log.emit(Event.DATABASE_OLDER_THAN_FILES, warehouse=warehouse.id, file=name)
+    comparing.record(conn)

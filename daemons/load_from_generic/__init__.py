@@ -31,6 +31,9 @@ DESCRIPTION
     stray that is left alone and reported. When the quarantine of a warehouse is full
     (sales.order.load.from.generic.quarantine.maxfiles), its files stay where they are.
 
+    A database that was restored or failed over may have lost what was sent. Whenever its server has
+    been started, no file is taken up until Extract to Generic has compared its archive with it.
+
     Any number of copies may run; one at a time works for a warehouse.
 
 FILES
@@ -73,10 +76,10 @@ from typing import TYPE_CHECKING
 from core import access, log
 from core.config import ConfigError
 from core.daemon import Daemon, Duty, command
-from core.db import connect, inbound, migrate, warehouses
+from core.db import comparing, connect, inbound, migrate, warehouses
 from core.directory import Inbound
 from core.envelope import KeyringError
-from core.errors import Reason
+from core.errors import Defer, Reason
 from core.events import Event
 from daemons.load_from_generic.files import Load
 
@@ -85,10 +88,12 @@ if TYPE_CHECKING:
 
     from core.config import Properties
 
-__all__ = ["Load", "build", "files_ahead", "main"]
+__all__ = ["Load", "build", "files_ahead", "main", "require_compared"]
 
 NAME = "load-from-generic"
 ROLE = "sales_order_load_from_generic"
+COMPARED_AGAIN = 0.5
+"""Seconds until it is looked again whether Extract to Generic has compared its archive."""
 NEWEST = 100
 """How many archived files are looked for in the database at a connect."""
 
@@ -104,6 +109,19 @@ def files_ahead(conn: psycopg.Connection, tree: Inbound) -> None:
             log.emit(Event.DATABASE_OLDER_THAN_FILES, warehouse=name, file=max(unknown))
 
 
+def require_compared(conn: psycopg.Connection) -> None:
+    """Defer until Extract to Generic has compared its own archive with this database.
+
+    Were a request lost with the database, the answer to it would be refused.
+    """
+    if not comparing.is_current(conn):
+        raise Defer(
+            "Extract to Generic has not compared its archive with the database since the "
+            "database was started: it does at its own start, and when it has reconnected",
+            COMPARED_AGAIN,
+        )
+
+
 def build(properties: Properties) -> Daemon:
     """The daemon that these properties describe; ConfigError if its key is not usable."""
     tree = Inbound(properties.directory.in_)
@@ -117,6 +135,7 @@ def build(properties: Properties) -> Daemon:
     def on_connect(conn: psycopg.Connection) -> None:
         migrate.require_current(conn)
         files_ahead(conn, tree)
+        require_compared(conn)
 
     def check(conn: psycopg.Connection) -> list[str]:
         missing = access.problems_of_keys(conn, keyring.signers_of)

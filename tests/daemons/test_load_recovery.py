@@ -7,8 +7,9 @@ import threading
 
 import pytest
 
-from core.errors import Reason, Reject
-from daemons.load_from_generic import files_ahead
+from core.errors import Defer, Reason, Reject
+from daemons import extract_to_generic
+from daemons.load_from_generic import files_ahead, require_compared
 from tests.daemons.depot import GOOD, Depot, document
 from tests.daemons.desk import drained, line, record
 
@@ -229,6 +230,23 @@ def test_an_archive_newer_than_the_database_holds_the_warehouse(depot: Depot) ->
     assert depot.rows("select id, held_reason from warehouse where held_reason is not null") == [
         ("LONDON", "DATABASE_OLDER_THAN_FILES")
     ]
+
+
+@pytest.mark.parametrize("column", ["server_started_at", "database_oid"])
+def test_no_work_before_the_outbound_files_are_compared(depot: Depot, column: str) -> None:
+    """On a server that was started since, or in a database made anew, Extract to Generic looks
+    first: it alone can see that requests were lost.
+    """
+    conn = depot.conn("load_from_generic")
+    require_compared(conn)
+    extract_to_generic.files_ahead(depot.conn("extract_to_generic"), depot.outbound)
+    require_compared(conn)
+    other = {"server_started_at": "now() - interval '1 day'", "database_oid": "1"}[column]
+    depot.owner.execute(f"update files_compared set {column} = {other}")  # noqa: S608
+    with pytest.raises(Defer, match="Extract to Generic has not compared"):
+        require_compared(conn)
+    extract_to_generic.files_ahead(depot.conn("extract_to_generic"), depot.outbound)
+    require_compared(conn)
 
 
 def test_one_content_dropped_at_once_in_many_places(depot: Depot) -> None:

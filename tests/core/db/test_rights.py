@@ -18,7 +18,7 @@ TABLES = (
     "request_detail", "outbound_file", "inbound_file", "dispatch_detail", "dispatch_line",
     "dispatch", "dispatched_unit", "charge", "acknowledgement", "sequence_gap", "sequence_repeat",
     "overdue", "fraud_check", "blocked_address", "stock", "reservation", "cancellation",
-    "schema_migration",
+    "files_compared", "schema_migration",
 )  # fmt: skip
 
 ALLOWED: dict[str, dict[str, set[str]]] = {
@@ -33,7 +33,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
                    "cancellation.batch_id", "cancellation.sequence"},
     },
     "extract_to_generic": {
-        "insert": {"request_queue", "outbound_file", "overdue"},
+        "insert": {"request_queue", "outbound_file", "overdue", "files_compared"},
         "delete": {"request_detail"},
         "update": {"sales_order.status_at", "warehouse.file_sequence", "warehouse.held_reason",
                    "warehouse.held_at", "batch.stage", "batch.stage_status", "batch.stage_at",
@@ -46,7 +46,8 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
                    "acknowledgement.byte_count", "acknowledgement.sealed_at",
                    "acknowledgement.published_at", "acknowledgement.taken_at",
                    "overdue.told_at", "overdue.times", "cancellation.batch_id",
-                   "cancellation.sequence", "cancellation.status", "cancellation.sent_at"},
+                   "cancellation.sequence", "cancellation.status", "cancellation.sent_at",
+                   "files_compared.*"},
     },
     "load_from_generic": {
         "insert": {"inbound_file", "batch", "dispatch_detail", "dispatch_line", "acknowledgement",

@@ -28,18 +28,20 @@ REMOTE = {"SALES_ORDER_DATABASE_HOST": SERVER}
 
 
 class Fleet:
-    """Two of each daemon and one partner a warehouse, by name; none outlives `with`.
+    """Some of each daemon and one partner a warehouse, by name; none outlives `with`.
 
     Where there are hosts, the copies of a daemon are on different ones.
     """
 
-    def __init__(self, stage: Stage, seed: int, hosts: Sequence[Host] = ()) -> None:
+    def __init__(
+        self, stage: Stage, seed: int, hosts: Sequence[Host] = (), copies: int = COPIES
+    ) -> None:
         self._stage = stage
         self._seed = seed
         self.hosts = hosts
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self.restarts = 0
-        self.daemons = [f"{daemon}-{copy}" for daemon in DAEMONS for copy in range(COPIES)]
+        self.daemons = [f"{daemon}-{copy}" for daemon in DAEMONS for copy in range(copies)]
         self.partners = [place.id for place in PLACES]
 
     @contextmanager

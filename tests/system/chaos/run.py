@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -12,12 +13,14 @@ from typing import Any
 
 from console.demo.stage import Stage
 from console.embedded import EmbeddedPostgres
+from tests.system.chaos.faults import Reach
 from tests.system.chaos.fleet import Fleet
 from tests.system.chaos.hosts import SERVER
 from tests.system.chaos.hosts import hosts as made
-from tests.system.chaos.monkey import Monkey, NotSettled
+from tests.system.chaos.monkey import Monkey
 from tests.system.chaos.stream import Stream
 from tests.system.chaos.verdict import Verdict, judge
+from tests.system.chaos.watch import NotSettled, Watch
 
 TREE_SIZE = "256m"
 """A quarter of an hour's archive fits, and a fault can fill the rest in a moment."""
@@ -43,20 +46,22 @@ def run(
         stage.set_up(stream.catalogue, batch=BATCH)
         stack.callback(stream.close)
         fleet = Fleet(stage, seed, stack.enter_context(made(hosts, stage)))
-        monkey = Monkey(stage, fleet, stream, seed, mounted=mounted, tell=tell)
-        stack.callback(monkey.close)
+        watch = Watch(stage, fleet, stream)
+        stack.callback(watch.close)
         verdict = Verdict()
         problems: list[str] = []
+        reach = Reach(stage, fleet, random.Random(seed), mounted, problems)
+        monkey = Monkey(reach, watch, tell)
         with fleet.running():
             try:
                 ordeal(monkey)
                 tell("no more faults: everything has to settle")
-                monkey.settle()
+                watch.settle()
             except NotSettled as error:
-                problems += [str(error), *_complaints(folder / "log")]
+                problems += [str(error), *complaints(folder / "log")]
         verdict = judge(stage, seed, stream.entered, stream.catalogue)
-        problems += [*monkey.report.problems, *verdict.problems]
-        problems += _tracebacks(folder / "log")
+        problems += verdict.problems
+        problems += tracebacks(folder / "log")
         return _figures(monkey, fleet, verdict, seed), problems
 
 
@@ -78,7 +83,7 @@ def _figures(monkey: Monkey, fleet: Fleet, verdict: Verdict, seed: int) -> dict[
     }
 
 
-def _complaints(logs: Path) -> list[str]:
+def complaints(logs: Path) -> list[str]:
     """The last error that each process has logged: why it may stand still."""
     found = []
     for log in sorted(logs.iterdir()):
@@ -88,7 +93,7 @@ def _complaints(logs: Path) -> list[str]:
     return found
 
 
-def _tracebacks(logs: Path) -> list[str]:
+def tracebacks(logs: Path) -> list[str]:
     """Faults of ours that a daemon has logged."""
     return [
         f"{log.name}: {line[:500]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Any
 
@@ -33,6 +33,10 @@ class Stream:
         self.entered: list[dict[str, Any]] = []
         """What the database has promised to keep."""
 
+    def start(self) -> None:
+        """Orders come from now on, not from when this was made."""
+        self._began = time.monotonic()
+
     def feed(self) -> None:
         """Enter the orders that are due by now; without an answer they stay due."""
         due = int((time.monotonic() - self._began) * self._rate) - self._made
@@ -45,6 +49,12 @@ class Stream:
         if self._pending:
             self._enter()
         return not self._pending
+
+    def enter_again(self, references: Collection[str]) -> None:
+        """The database has lost these, which it had promised to keep: they are due again."""
+        lost = [order for order in self.entered if order["reference"] in references]
+        self.entered = [order for order in self.entered if order not in lost]
+        self._pending += lost
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -18,8 +18,9 @@ import pytest
 
 from console.demo.play import DAEMONS
 from tests.system.chaos.fleet import COPIES
-from tests.system.chaos.monkey import GIVE_UP, LOOK, Monkey, NotSettled
+from tests.system.chaos.monkey import Monkey
 from tests.system.chaos.run import run
+from tests.system.chaos.watch import GIVE_UP, LOOK, NotSettled, Watch
 
 SEED = 8
 RATE = 20.0
@@ -62,16 +63,17 @@ def test_stopped_at_random_moments_under_load(monkeypatch: pytest.MonkeyPatch, s
 
 def stop_all(monkey: Monkey, stops: int, ends: list[End]) -> None:
     """Stop each daemon so often, all of them at the same time."""
-    going = [_stops(monkey, name, stops, ends) for name in monkey.fleet.daemons]
+    watch = monkey.watch
+    going = [_stops(watch, name, stops, ends) for name in watch.fleet.daemons]
     while going:
-        monkey.stream.feed()
+        watch.stream.feed()
         going = [one for one in going if next(one, ends) is None]
         time.sleep(LOOK)
 
 
-def _stops(monkey: Monkey, name: str, stops: int, ends: list[End]) -> Iterator[None]:
+def _stops(watch: Watch, name: str, stops: int, ends: list[End]) -> Iterator[None]:
     """Stop one daemon so often; each `next` looks how far it is."""
-    chance, log, read = random.Random(f"{SEED} {name}"), monkey.stage.log(name), 0
+    chance, log, read = random.Random(f"{SEED} {name}"), watch.stage.log(name), 0
     for _ in range(stops):
         started = time.monotonic()
         while _last(log, read, "DAEMON_READY") is None:
@@ -79,16 +81,16 @@ def _stops(monkey: Monkey, name: str, stops: int, ends: list[End]) -> Iterator[N
                 raise NotSettled(f"{name} did not start within {GIVE_UP:.0f} s")
             yield
         yield from _until(time.monotonic() + chance.uniform(*WORKS))
-        monkey.fleet.signal(name, signal.SIGTERM)
+        watch.fleet.signal(name, signal.SIGTERM)
         asked = time.monotonic()
-        while (code := monkey.fleet.ended(name)) is None:
+        while (code := watch.fleet.ended(name)) is None:
             if time.monotonic() > asked + STOPTIME:
                 raise NotSettled(f"{name} did not end within {STOPTIME:.0f} s")
             yield
         stopped = _last(log, read, "DAEMON_STOPPED") or {"units": 0}
         ends.append(End(name, time.monotonic() - asked, code, stopped["units"]))
         read = log.stat().st_size
-        monkey.fleet.start_again(name)
+        watch.fleet.start_again(name)
 
 
 def _until(moment: float) -> Iterator[None]:

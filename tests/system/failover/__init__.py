@@ -1,0 +1,1 @@
+"""A second server: the replica promoted, or a base backup restored, while the suite runs."""
