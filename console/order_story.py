@@ -267,7 +267,8 @@ def _history(row: Row) -> Sequence[object]:
 
 def _notes(row: Row) -> Iterable[str]:
     """What went wrong with a batch or a record, under its table."""
-    if "batch" in row and row.get("reason"):
+    # A cancellation is in a batch, and has a person's reason: that stands in its own table.
+    if "batch" in row and "sentence" in row and row["reason"]:
         yield f"batch {row['batch']}: {row['reason']}: {show.printable(row['sentence'] or '')}"
     if row.get("verdict") == "REJECTED":
         words = f"{row['verdict_reason']}: {show.printable(row['verdict_sentence'] or '')}"

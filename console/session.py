@@ -28,7 +28,9 @@ ROLE = "sales_order_console"
 """Enters, shows and mends; it can neither bill nor dispatch."""
 
 
-SHARED = frozenset({"root", ROLE})
+ADOPT_ROLE = "sales_order_adopt"
+"""Takes over what the files know; nothing that the console's role may do needs its rights."""
+SHARED = frozenset({"root", ROLE, ADOPT_ROLE})
 """Accounts that several people use, by sudo."""
 
 

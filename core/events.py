@@ -389,8 +389,8 @@ class Event(Enum):
             "warehouse is held so that nothing is sent twice."
         ),
         (
-            "`cmp-orders reconcile` shows what is missing, `cmp-orders reconcile --adopt` takes it "
-            "over from the files."
+            "`cmp-orders reconcile` shows what is missing, `sudo -u sales_order_adopt cmp-orders "
+            "reconcile --adopt` takes it over from the files."
         ),
     )
 

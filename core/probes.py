@@ -296,7 +296,7 @@ PROBES: Final = (
         "ahead",
         "count",
         "Are there files that the database does not know, since it lost commits?",
-        "`cmp-orders reconcile`, then `cmp-orders reconcile --adopt`.",
+        "`cmp-orders reconcile`, then `sudo -u sales_order_adopt cmp-orders reconcile --adopt`.",
         _ahead,
         targets=(1.0, 1.0),
     ),

@@ -11,6 +11,7 @@ import pytest
 
 from console import reference
 from console.main import command
+from console.reconcile.kinds import Kind
 from core.directory import Inbound, Outbound
 from core.errors import Reason
 from core.events import Event
@@ -39,7 +40,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_names_exist(page: Path) -> None:
     """Every event, reason and property that a page names exists."""
     text = page.read_text(encoding="utf-8")
-    known = {*Event.__members__, *Reason}
+    known = {*Event.__members__, *Reason, *Kind}
     words = set(re.findall(r"`([A-Z]{3,}(?:_[A-Z]+)+)`", text))
     elsewhere = (
         "schemas/order-dispatch.schema.json",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from console.exits import Exit
-from console.session import Session, as_json, pass_session
+from console.session import ADOPT_ROLE, Session, as_json, pass_session
 
 if TYPE_CHECKING:
     from console.reconcile.adopting import Adoption
@@ -33,12 +33,14 @@ def reconcile(session: Session, adopt: bool, dry_run: bool, go_on: bool, as_json
     database does not know are marked sent, unknown inbound files are loaded again, counters move
     past the files, and the hold ends. A warehouse with an order that cannot be marked sent is left
     as it is: mend that and say --adopt again, or --go-on without those orders, if you know what
-    becomes of them. Exit 1 while a warehouse is left so.
+    becomes of them. Exit 1 while a warehouse is left so. It works as the role sales_order_adopt,
+    which alone may do this; --dry-run is for every operator.
 
     \b
     Examples:
       cmp-orders reconcile
       cmp-orders reconcile --adopt --dry-run
+      sudo -u sales_order_adopt cmp-orders reconcile --adopt
     """
     if (dry_run or go_on) and not adopt:
         raise click.UsageError("--dry-run and --go-on belong to --adopt")
@@ -47,7 +49,7 @@ def reconcile(session: Session, adopt: bool, dry_run: bool, go_on: bool, as_json
     from console.reconcile.trees import Trees  # noqa: PLC0415
 
     trees = Trees(session.outbound, session.inbound)
-    with session.connection() as conn:
+    with session.connection(user=ADOPT_ROLE if adopt and not dry_run else None) as conn:
         if adopt:
             return _told(adopt_files(conn, trees, dry_run=dry_run, go_on=go_on), as_json=as_json)
         return _shown(disagreements(conn, trees), as_json=as_json)

@@ -24,7 +24,7 @@ def reasons_file(desk: Desk) -> tuple[list[dict[str, Any]], list[str | None]]:
     # What stands in a batch is asked of nobody before it is sealed.
     (handset,), (case,), (last,) = desk.lines(phone), desk.lines(fine), desk.lines(closed)
     desk.answer("LONDON", record(closed, "closes", line(last, 3)))
-    desk.owner.execute("delete from request_detail where order_id = %s", (queued,))
+    desk.lose("delete from request_detail where order_id = %s", queued)
     wrong = [{"serialNumber": "x1", "imei": "490154203237517"}]
     file: list[tuple[dict[str, Any], str | None]] = [
         (record(999999, "N1", line(1, 1)), "UNKNOWN_ORDER"),

@@ -16,7 +16,7 @@ from tests.daemons.desk import Desk, imei, line, record
 
 DAEMONS = ("request_extract", "extract_to_generic", "load_from_generic", "dispatch")
 EXTRACT, SEAL, LOAD, DISPATCH = DAEMONS
-RETENTION, CONSOLE = "retention", "console"
+RETENTION, CONSOLE, ADOPT = "retention", "console", "adopt"
 
 RULE = "23000"
 """SQLSTATE of what a trigger refuses (integrity_constraint_violation)."""
@@ -34,8 +34,8 @@ class Break(NamedTuple):
     """The constraint, or the sentence of the trigger."""
     may: tuple[str, ...]
     """Who has the right; to all others it is denied for want of it."""
-    to_retention: str = ""
-    """The rule that stands against retention, where it is another one."""
+    instead: tuple[tuple[str, str, str], ...] = ()
+    """Role, SQLSTATE and rule, where another rule stands against a role."""
 
 
 NEW_UNIT = (
@@ -55,65 +55,68 @@ NEW_BATCH = (
 ANSWERED = "an answered cancellation stays as it is"
 FIXED = "order_item_fixed"
 MOVE, BATCH_MOVE = "order_history_legal_move", "batch_history_legal_move"
+MAKER = "this role makes batches of the other direction"
+JUDGED = "a file is accepted or refused by Load from Generic"
 
 BREAKS = {
     # Moves.
     "an order skips its states": Break(
         "update sales_order set status = 'COMPLETE' where id = {new}",
-        CHECK, MOVE, (EXTRACT, DISPATCH, CONSOLE)),
+        CHECK, MOVE, (EXTRACT, DISPATCH, CONSOLE, ADOPT)),
     "an order comes back from its end": Break(
         "update sales_order set status = 'AWAITING_DISPATCH' where id = {ended}",
-        CHECK, MOVE, (EXTRACT, DISPATCH, CONSOLE)),
+        CHECK, MOVE, (EXTRACT, DISPATCH, CONSOLE, ADOPT)),
     "an order begins in the middle": Break(
         "insert into sales_order (account_id, status, currency, delivery_method, delivery_name,"
         " delivery_lines, country) values (1, 'AWAITING_DISPATCH', 'GBP', 'X', 'X', '{{X}}', 'GB')",
-        CHECK, MOVE, (CONSOLE,)),
+        CHECK, MOVE, ()),
     "a published batch is batched anew": Break(
         "update batch set stage = 'Batch', stage_status = 'Complete' where id = {batch}",
-        CHECK, BATCH_MOVE, (SEAL, DISPATCH, CONSOLE)),
+        CHECK, BATCH_MOVE, (SEAL, DISPATCH, CONSOLE, ADOPT)),
     "a request batch begins sealed": Break(
         NEW_BATCH.format(kind="Request", stage="Extract/Load", status="In Progress"),
-        CHECK, BATCH_MOVE, (EXTRACT, LOAD, CONSOLE)),
+        CHECK, BATCH_MOVE, (EXTRACT, LOAD, ADOPT), ((LOAD, RULE, MAKER),)),
     "a dispatch batch begins applied": Break(
         NEW_BATCH.format(kind="Dispatch", stage="Batch", status="Complete"),
-        CHECK, BATCH_MOVE, (EXTRACT, LOAD, CONSOLE)),
+        CHECK, BATCH_MOVE, (EXTRACT, LOAD, ADOPT),
+        ((EXTRACT, RULE, MAKER), (ADOPT, RULE, MAKER))),
     "an order takes another id": Break(
         "update sales_order set id = id + 1000 where id = {order}",
-        RULE, "an order keeps its id", (CONSOLE,)),
+        RULE, "an order keeps its id", ()),
     "a batch changes sides": Break(
         "update batch set type = 'Sales Order Dispatch' where id = {batch}",
-        RULE, "a batch keeps its type and id", (CONSOLE,)),
+        RULE, "a batch keeps its type and id", ()),
     "a batch changes its warehouse": Break(
         "update batch set warehouse_id = 'LEEDS' where id = {batch}",
-        RULE, "a batch keeps its warehouse", (CONSOLE,)),
+        RULE, "a batch keeps its warehouse", ()),
     # Sums.
     "more of a line is dispatched than was asked": Break(
         "update request_line set dispatched = 6 where id = {line}",
-        CHECK, "request_line_sums", (DISPATCH, CONSOLE)),
+        CHECK, "request_line_sums", (DISPATCH,)),
     "more of a line is rejected than was asked": Break(
         "update request_line set rejected = 6 where id = {line}",
         CHECK, "request_line_sums", (EXTRACT, DISPATCH, CONSOLE)),
     "more of a share is dispatched than it has": Break(
         "update request_line_share set dispatched = 4 where line_id = {merged}",
-        CHECK, "request_line_share_sums", (DISPATCH, CONSOLE)),
+        CHECK, "request_line_share_sums", (DISPATCH,)),
     "more of a share is rejected than it has": Break(
         "update request_line_share set rejected = 4 where line_id = {merged}",
         CHECK, "request_line_share_sums", (EXTRACT, DISPATCH, CONSOLE)),
     "more of an item is open than was ordered": Break(
         "update order_item set open_quantity = 6 where order_id = {order}",
-        CHECK, "order_item_sums", (EXTRACT, DISPATCH, CONSOLE)),
+        CHECK, "order_item_sums", (EXTRACT, DISPATCH, CONSOLE, ADOPT)),
     "more of an item is dispatched than was ordered": Break(
         "update order_item set dispatched_quantity = 6 where order_id = {order}",
-        CHECK, "order_item_sums", (DISPATCH, CONSOLE)),
+        CHECK, "order_item_sums", (DISPATCH,)),
     "less than nothing of an item is open": Break(
         "update order_item set open_quantity = -1 where order_id = {order}",
-        CHECK, "order_item_open_quantity_check", (EXTRACT, DISPATCH, CONSOLE)),
+        CHECK, "order_item_open_quantity_check", (EXTRACT, DISPATCH, CONSOLE, ADOPT)),
     "more comes back than was dispatched": Break(
         "update request_line set returned = dispatched + 1 where id = {line}",
-        CHECK, "request_line_returned", (DISPATCH, CONSOLE)),
+        CHECK, "request_line_returned", (DISPATCH,)),
     "more of an excess comes back than there was": Break(
         "update request_line set excess_returned = 1 where id = {line}",
-        CHECK, "request_line_returned", (DISPATCH, CONSOLE)),
+        CHECK, "request_line_returned", (DISPATCH,)),
     # Once.
     "a serial number is out twice": Break(
         NEW_UNIT.replace("{numbers}", "'SERIAL1', null, null").replace("{product}", "PHONE"),
@@ -141,39 +144,40 @@ BREAKS = {
         "insert into outbound_file (batch_id, warehouse_id, file_sequence, name, tree_id,"
         " payload_sha256, file_sha256, byte_count)"
         " values ({unsealed}, 'LONDON', 1, 'x', gen_random_uuid(), '', '', 1)",
-        UNIQUE, "outbound_file_warehouse_id_file_sequence_key", (SEAL, CONSOLE)),
+        UNIQUE, "outbound_file_warehouse_id_file_sequence_key", (SEAL, ADOPT)),
     "a batch is sealed twice": Break(
         "insert into outbound_file (batch_id, warehouse_id, file_sequence, name, tree_id,"
         " payload_sha256, file_sha256, byte_count)"
         " values ({batch}, 'LONDON', 99, 'x', gen_random_uuid(), '', '', 1)",
-        UNIQUE, "outbound_file_batch_id_key", (SEAL, CONSOLE)),
+        UNIQUE, "outbound_file_batch_id_key", (SEAL, ADOPT)),
     "a content is accepted twice": Break(
         "insert into inbound_file (claim_name, warehouse_id, partner_name, status, received_at,"
         " payload_sha256, signer)"
         " values ('second', 'LONDON', 'x', 'LOADED', now(), 'digest', 'me')",
-        UNIQUE, "inbound_file_accepted", (LOAD, CONSOLE)),
+        UNIQUE, "inbound_file_accepted", ()),
     "a refused content is accepted beside another": Break(
         "update inbound_file set status = 'ARCHIVED' where claim_name = 'refused'",
-        UNIQUE, "inbound_file_accepted", (LOAD, CONSOLE)),
+        UNIQUE, "inbound_file_accepted", (LOAD, CONSOLE, ADOPT),
+        ((CONSOLE, RULE, JUDGED), (ADOPT, RULE, JUDGED))),
     "a reference is submitted twice": Break(
         "update sales_order set reference = 'REFERENCE1' where id = {new}",
-        UNIQUE, "sales_order_reference_key", (CONSOLE,)),
+        UNIQUE, "sales_order_reference_key", ()),
     "a request is in two batches": Break(
         "insert into request_detail (batch_id, sequence, order_id, generation, warehouse_id)"
         " values ({unsealed}, 99, {order}, 1, 'LONDON')",
-        UNIQUE, "request_detail_once", (EXTRACT, CONSOLE)),
+        UNIQUE, "request_detail_once", (EXTRACT, ADOPT)),
     "a request is in two batches, its warehouse unsaid": Break(
         "insert into request_detail (batch_id, sequence, order_id, generation)"
         " values ({unsealed}, 99, {order}, 1)",
-        UNIQUE, "request_detail_once", (EXTRACT, CONSOLE)),
+        UNIQUE, "request_detail_once", (EXTRACT, ADOPT)),
     "a request is in two batches, under a false warehouse": Break(
         "insert into request_detail (batch_id, sequence, order_id, generation, warehouse_id)"
         " values ({unsealed}, 99, {order}, 1, 'LEEDS')",
-        RULE, "request_detail_of_batch", (EXTRACT, CONSOLE)),
+        RULE, "request_detail_of_batch", (EXTRACT, ADOPT)),
     "a request is in a batch of answers": Break(
         "insert into request_detail (batch_id, sequence, order_id, generation, warehouse_id)"
         " select min(id), 99, {order}, 2, 'LONDON' from batch where type = 'Sales Order Dispatch'",
-        RULE, "request_detail_of_batch", (EXTRACT, CONSOLE)),
+        RULE, "request_detail_of_batch", (EXTRACT, ADOPT)),
     "a hold of a kind is open twice": Break(
         "insert into order_hold (order_id, kind, reason, placed_by)"
         " values ({order}, 'OPERATOR', 'x', 'me')",
@@ -185,7 +189,7 @@ BREAKS = {
     "a cancellation is asked twice": Break(
         "insert into cancellation (order_id, warehouse_id, generation, reason)"
         " values ({order}, 'LONDON', 1, 'again')",
-        UNIQUE, "cancellation_open", (CONSOLE,)),
+        UNIQUE, "cancellation_open", (CONSOLE, ADOPT)),
     # Stock.
     "there is less than nothing on hand": Break(
         "update stock set on_hand = -1 where product_code = 'PHONE'",
@@ -205,30 +209,31 @@ BREAKS = {
         " values ({order}, 9, 'CASE', 1, 1)",
         RULE, FIXED, (CONSOLE,)),
     "an item is changed after New": Break(
-        "update order_item set quantity = 6 where order_id = {order}", RULE, FIXED, (CONSOLE,)),
+        "update order_item set quantity = 6 where order_id = {order}", RULE, FIXED, ()),
     "an item is given to another order": Break(
         "update order_item set order_id = {order}, item_no = 9 where order_id = {new}",
-        RULE, FIXED, (CONSOLE,)),
+        RULE, FIXED, ()),
     "an item is removed from its order": Break(
         "delete from order_item where order_id = {order}", RULE, "order_left", (RETENTION,)),
     "the payer changes after New": Break(
         "update sales_order set account_id = 2 where id = {order}",
-        RULE, "account and currency of an order are fixed once it has left New", (CONSOLE,)),
+        RULE, "account and currency of an order are fixed once it has left New", ()),
     "an order is removed that has not ended": Break(
         "delete from sales_order where id = {new}",
         RULE, "only an order that has ended is removed", (RETENTION,)),
     "an answer of the warehouse is turned round": Break(
         "update cancellation set status = 'REFUSED' where id = {answered}",
-        RULE, ANSWERED, (SEAL, DISPATCH, CONSOLE)),
+        RULE, ANSWERED, (SEAL, DISPATCH, ADOPT)),
     "the time of an answer changes": Break(
         "update cancellation set answered_at = now() + interval '1 day' where id = {answered}",
-        RULE, ANSWERED, (DISPATCH, CONSOLE)),
+        RULE, ANSWERED, (DISPATCH,)),
     "an answered question goes out in another batch": Break(
         "update cancellation set batch_id = {unsealed}, sequence = 98 where id = {answered}",
-        RULE, ANSWERED, (EXTRACT, SEAL, CONSOLE)),
+        RULE, ANSWERED, (EXTRACT, SEAL, CONSOLE, ADOPT)),
     "an answer is removed": Break(
         "delete from cancellation where id = {answered}",
-        RULE, "a cancellation that was sent or answered stays", (RETENTION, CONSOLE), "order_left"),
+        RULE, "a cancellation that was sent or answered stays", (RETENTION, ADOPT),
+        ((RETENTION, RULE, "order_left"),)),
     "history of an order is removed": Break(
         "delete from order_history where order_id = {order}", RULE, "order_left", (RETENTION,)),
     "history of a batch is removed": Break(
@@ -239,6 +244,9 @@ BREAKS = {
         "update batch_history set why = 'because'", DENIED, "", ()),
     "a request is moved to another batch": Break(
         "update request_detail set batch_id = {unsealed}", DENIED, "", ()),
+    "a published file is removed": Break(
+        "delete from outbound_file where batch_id = {batch}",
+        RULE, "a file that was published stays", (ADOPT,)),
     # What names a line.
     "a unit is of no line": Break(
         "insert into dispatched_unit (line_id, dispatch_id, unit_no, order_id, warehouse_id,"
@@ -249,10 +257,10 @@ BREAKS = {
         FOREIGN, "request_line_named", (DISPATCH,)),
     "a line is removed under its charge": Break(
         "delete from request_line where id = {line}",
-        FOREIGN, "request_line_named", (RETENTION, CONSOLE)),
+        FOREIGN, "request_line_named", (RETENTION, ADOPT)),
     "a line takes another id": Break(
         "update request_line set id = id + 1000 where id = {line}",
-        RULE, "a request line keeps its id", (CONSOLE,)),
+        RULE, "a request line keeps its id", ()),
 }  # fmt: skip
 
 
@@ -350,8 +358,9 @@ def test_no_role_breaks_what_must_hold(facts: Facts, what: str, role: str) -> No
     """Who has the right to run the statement is refused by the rule, all others for want of it."""
     broken = BREAKS[what]
     statement = broken.statement.format(**facts.numbers)
-    rule = (role == RETENTION and broken.to_retention) or broken.rule
-    expected = (broken.state, rule) if role in broken.may else (DENIED, "")
+    rules = dict.fromkeys(broken.may, (broken.state, broken.rule))
+    rules |= {each: (state, rule) for each, state, rule in broken.instead}
+    expected = rules.get(role, (DENIED, ""))
     assert outcome(facts.desk.conn(role), statement) == expected
 
 

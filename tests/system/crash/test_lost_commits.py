@@ -77,7 +77,9 @@ class Lost:
     def adopt(self, *, dry_run: bool = False, go_on: bool = False) -> list[Adoption]:
         """As the console does it."""
         trees = Trees(self.world.outbound, self.world.inbound)
-        return adopt(self.world.console, trees, dry_run=dry_run, go_on=go_on, wait=5)
+        role = "sales_order_console" if dry_run else "sales_order_adopt"
+        with self.world.database.connect(role) as conn:
+            return adopt(conn, trees, dry_run=dry_run, go_on=go_on, wait=5)
 
     def held(self) -> list[str]:
         """The warehouses that are neither sealed nor loaded for."""
@@ -313,7 +315,8 @@ def test_a_cancellation_that_was_sent_is_adopted(world: World, known: str) -> No
         assert world.rows("select status from cancellation") == [("SENT",)]
     else:
         world.once("request_extract", "extract_to_generic", "load_from_generic")
-    (done,) = adopt(world.console, Trees(world.outbound, world.inbound), wait=5)
+    with world.database.connect("sales_order_adopt") as conn:
+        (done,) = adopt(conn, Trees(world.outbound, world.inbound), wait=5)
     assert (done.done, done.orders, done.obstacles) == (True, 1, [])
     assert world.rows("select status from cancellation") == [("SENT",)]
     world.once()
@@ -399,7 +402,7 @@ def test_adopting_is_interrupted(lost: Lost, stop: Stop) -> None:
 def _interrupted(lost: Lost, stop: Stop, at: int) -> bool:
     """Stop --adopt at its n-th step; False if it came to its end."""
     world = lost.world
-    conn = SteppingConnection.of(world.database.connect("sales_order_console"), world.steps)
+    conn = SteppingConnection.of(world.database.connect("sales_order_adopt"), world.steps)
     trees = Trees(world.outbound, world.inbound)
     world.steps.arm(stop, at)
     try:

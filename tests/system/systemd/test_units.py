@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from console.session import ADOPT_ROLE, ROLE
 from core import config
 from core.config.catalogue import catalogue
 from core.config.fraud import LONGEST_REQUEST
@@ -154,6 +155,19 @@ def test_one_name(daemon: str) -> None:
     assert daemon == f"sales-order-{MODULES[daemon].NAME}"
     users = (SYSTEMD / "sales-orders.sysusers.conf").read_text("utf-8")
     assert re.search(rf"^u {MODULES[daemon].ROLE} ", users, re.MULTILINE)
+
+
+@pytest.mark.parametrize("role", [ROLE, ADOPT_ROLE])
+def test_operators_reach_the_trees(role: str) -> None:
+    """Who looks, and who adopts, has an account of the role's name, and each partner's groups."""
+    users = (SYSTEMD / "sales-orders.sysusers.conf").read_text("utf-8")
+    assert re.search(rf"^u {role} ", users, re.MULTILINE)
+    assert set(re.findall(rf"^m {role} +(\S+)$", users, re.MULTILINE)) == {
+        "sales_order_out",
+        "sales_order_in",
+    }
+    partner = (SYSTEMD / "partner.sysusers.conf").read_text("utf-8")
+    assert re.search(rf"^m {role} +sales_partner_london$", partner, re.MULTILINE)
 
 
 @pytest.mark.parametrize("service", SERVICES)
