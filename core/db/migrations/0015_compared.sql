@@ -7,5 +7,6 @@ create table files_compared (
     database_oid oid not null,
     compared_at timestamptz not null default now());
 
-grant select, insert, update on files_compared to sales_order_extract_to_generic;
+grant select, insert, update (server_started_at, database_oid, compared_at) on files_compared
+    to sales_order_extract_to_generic;
 grant select on files_compared to sales_order_load_from_generic;
