@@ -25,7 +25,7 @@ SERVERS_END = {
     "tcp_keepalives_count": PROBES,
     "tcp_user_timeout": UNANSWERED,
     # While it works or waits for a lock the server would not see that we are gone.
-    "client_connection_check_interval": 2_000,
+    "client_connection_check_interval": 1_000,
 }
 
 ANSWERS_WITHIN = 10
