@@ -144,7 +144,8 @@ def main(*, orders: int, seed: int) -> None:
                 request_extract=RequestExtract(fraudcheckrequired=True),
                 request_extract_fraud=Fraud(checker="rules"),
             )
-            with connect.connect(connect.Address(server.host, PORT, "fraud", ROLE, ROLE)) as conn:
+            address = connect.Address(server.host, str(PORT), "fraud", ROLE, ROLE)
+            with connect.connect(address) as conn:
                 generate = Generate(properties)
                 while generate(conn):
                     continue

@@ -94,23 +94,26 @@ def _of_database(error: Exception) -> tuple[Exit, str] | None:
     if isinstance(error, psycopg.OperationalError):
         # Without a state these are the client library's words: a host, and why it does not answer.
         why = " ".join(str(error).split()) if error.sqlstate is None else what
-        return Exit.SURROUNDINGS, f"the database does not do it now: {why}{_first_step(why)}"
+        return Exit.SURROUNDINGS, f"the database does not do it now: {why}{_step(why)}"
     if rule := error.diag.constraint_name:
         return Exit.REFUSED, f"the database refuses it: rule {rule} ({what})"
     return None
 
 
-def _first_step(why: str) -> str:
-    """What a database that is quite new still needs, by the server's words; else nothing."""
-    for words, step in _FIRST_STEPS.items():
-        if re.search(words, why):
-            return f"; {step}"
+def _step(why: str) -> str:
+    """What to do, by the server's words; else nothing."""
+    for words, step in _STEPS.items():
+        if found := re.search(words, why):
+            return f"; {found.expand(step)}"
     return ""
 
 
-_FIRST_STEPS = {
+_STEPS = {
     r'role "sales_order_\w+" does not exist': (
         "the roles of a new database are made by cmp-orders db migrate, as its owner"
+    ),
+    r'Peer authentication failed for user "(\w+)"': (
+        r"this is for the account \1: say it with sudo -u \1, or as root"
     ),
     r'role "[^"]*" does not exist': "db migrate --user says who owns the database",
     r'database "[^"]*" does not exist': "createdb makes it, and cmp-orders db migrate its tables",

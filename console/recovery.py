@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from core.errors import Reason
 from core.events import Event
 from core.probes import PROBES
 
@@ -84,25 +83,6 @@ def page(text: str, rules: str) -> str:
             shown = f"`{event.name}`, {event.level}"
             lines.append(_row(event.name, shown, known, event.name, event.what_to_do))
     return "\n".join([*lines, ""])
-
-
-def told(text: str) -> set[str]:
-    """Whoever is named as telling of a section."""
-    return {name for section in sections(text) for name in section.told_by}
-
-
-def wanted(rules: str) -> set[str]:
-    """Whoever has to be: each alert, each probe, each event of warning or worse."""
-    return {
-        *alerts(rules),
-        *(f"probe:{probe.name}" for probe in PROBES),
-        *(event.name for event in Event if event.level in TOLD),
-    }
-
-
-def unknown(text: str, rules: str) -> set[str]:
-    """Whoever is named and does not exist."""
-    return told(text) - wanted(rules) - {*Event.__members__} - {*Reason}
 
 
 def _row(identity: str, shown: str, known: list[Section], name: str, at_once: str) -> str:

@@ -63,7 +63,7 @@ class Database:
 
     def address(self, role: str = SUPERUSER) -> Address:
         """The same for core.db.connect."""
-        return Address(self.host, self.port, self.name, user=role, application=role)
+        return Address(self.host, str(self.port), self.name, user=role, application=role)
 
     def connect(self, role: str = SUPERUSER) -> psycopg.Connection:
         """A connection as a daemon opens it, in autocommit; closed when the test ends."""

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 # When the network dies nobody is told. What was sent and not answered for (tcp_user_timeout), and a
 # line without traffic whose probes are not (keepalives), end the connection at our end and at the
 # server's: only then are our locks free, and the copy of a daemon on another host goes on.
-PROBE_AFTER, PROBE_EVERY, PROBES = 3, 2, 3
-"""Seconds without traffic, seconds between two probes, and how many: nine seconds in all."""
+PROBE_AFTER, PROBE_EVERY, PROBES = 3, 1, 5
+"""Seconds without traffic, seconds between two probes, and how many: eight seconds in all."""
 UNANSWERED = 8_000
 """Milliseconds. Linux counts them for the probes as well, in the place of their number."""
-SERVERS_END = {
+AT_THE_SERVER = {
     "tcp_keepalives_idle": PROBE_AFTER,
     "tcp_keepalives_interval": PROBE_EVERY,
     "tcp_keepalives_count": PROBES,
@@ -40,7 +40,7 @@ class Address:
 
     host: str
     """Several with commas between them; the one that takes writes is used."""
-    port: int | str
+    port: str
     """One for all hosts, or one for each with commas between them."""
     name: str
     user: str
@@ -69,12 +69,12 @@ def connect(address: Address) -> psycopg.Connection:
         "synchronous_commit": "on",
         "sales_order.who": address.application,
         "TimeZone": "UTC",
-        **{name: str(value) for name, value in SERVERS_END.items()},
+        **{name: str(value) for name, value in AT_THE_SERVER.items()},
     }
     options = " ".join(f"-c {name}={_escaped(value)}" for name, value in settings.items())
     return psycopg.connect(
         host=address.host,
-        port=str(address.port),
+        port=address.port,
         dbname=address.name,
         user=address.user,
         password=address.password,

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import psycopg
 import pytest
 
 from console import exits
+from console.embedded import EmbeddedPostgres
 from console.exits import Exit
 from console.main import HELP, NOUNS, command, main
 from tests.console.conftest import Console
@@ -90,6 +93,30 @@ def test_exit_codes(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     (console.root / "trust" / "own").mkdir()
     (console.root / "trust" / "own" / "signing.pem").write_text("no certificate")
     assert console.call("keys", "list").code == 78
+
+
+def test_another_accounts_role(console: Console) -> None:
+    """Where the server knows accounts by name, it is told as which account something is said."""
+    with EmbeddedPostgres(settings={"fsync": "off"}) as server:
+        rules = server.data / "pg_hba.conf"
+        rules.write_text(f"local all sales_order_adopt peer\n{rules.read_text()}")
+        with psycopg.connect(server.conninfo(), autocommit=True) as conn:
+            conn.execute("select pg_reload_conf()")
+        where = console.root / "peer.properties"
+        where.write_text(
+            f"sales.order.database.host = {server.host}\n"
+            "sales.order.database.user = sales_order_adopt\n"
+        )
+        ended = console.call("status", config=where)
+        deadline = time.monotonic() + 10
+        # The server reads its rules anew when it comes to it; until then the role is not there.
+        while "role" in ended.err and time.monotonic() < deadline:
+            ended = console.call("status", config=where)
+    assert ended.code == 75
+    assert ended.err.endswith(
+        "; this is for the account sales_order_adopt: say it with sudo -u sales_order_adopt, or as"
+        " root\n"
+    )
 
 
 def test_errors_are_sentences(console: Console) -> None:

@@ -26,7 +26,7 @@ def test_both_ends_give_up_a_dead_line() -> None:
     host = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255 or 1}"
     with (
         EmbeddedPostgres(settings={"fsync": "off", "listen_addresses": host}),
-        connect(Address(host, PORT, "postgres", user=SUPERUSER, application="test")) as conn,
+        connect(Address(host, str(PORT), "postgres", user=SUPERUSER, application="test")) as conn,
     ):
         for idle, interval, count, unanswered in (_our_end(conn), _servers_end(conn)):
             assert 0 < idle + interval * count <= GIVEN_UP
@@ -39,8 +39,9 @@ def test_server_lets_go_of_a_client_that_is_gone(database: Database) -> None:
     """
     gone, other = database.connect(), database.connect()
     gone.pgconn.send_query(b"select pg_advisory_lock(1), pg_sleep(60)")
+    deadline = time.monotonic() + GIVEN_UP
     while other.execute("select from pg_locks where locktype = 'advisory'").fetchone() is None:
-        pass
+        assert time.monotonic() < deadline
     gone.close()
     began = time.monotonic()
     other.execute("set lock_timeout = 0")
@@ -54,7 +55,7 @@ def _hosts(database: Database, *others: tuple[str, int]) -> Address:
     return replace(
         address,
         host=",".join([*(host for host, _ in others), address.host]),
-        port=",".join([*(str(port) for _, port in others), str(address.port)]),
+        port=",".join([*(str(port) for _, port in others), address.port]),
     )
 
 

@@ -23,9 +23,8 @@ from tests.system.chaos.hosts import Host
 
 FILLER = ".filler"
 PIECE = 1 << 20
-GIVEN_UP = 11.5
-"""Seconds after which the server has let go of whoever does not answer: ten by core.db.connect, and
-what it may take a busy machine to end the session."""
+GIVEN_UP = 10.0
+"""Seconds after which the server has let go of whoever does not answer: core.db.connect."""
 
 
 class Unfit(Exception):

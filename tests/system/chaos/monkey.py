@@ -14,7 +14,7 @@ from tests.system.chaos.watch import Watch
 
 HOLD = (0.1, 1.5)
 """Seconds that a fault lasts."""
-CUTS = ((0.1, 8.0), (12.0, 14.0))
+CUTS = ((0.1, 8.0), (10.5, 14.0))
 """Seconds that a line is cut: what TCP itself gets over, and what both ends give up after."""
 TWO_AT_ONCE = 0.3
 

@@ -43,10 +43,7 @@ def test_asynchronous(scene: Scene, standby: Standby) -> None:
     enters again: nothing of them was sent.
     """
     with scene.running():
-        scene.freeze(EXTRACT)
-        scene.until(scene.to_seal, "batches to seal", feed=True)
-        scene.until(standby.caught_up, "standby that has caught up")
-        scene.until(standby.cut_off, "cut")
+        _fall_behind(scene, standby)
         scene.thaw(EXTRACT)
         scene.until(lambda: scene.watch.done(partners=True), "end of what was batched")
         scene.freeze(REQUEST)
@@ -74,10 +71,7 @@ def test_no_answer_is_taken_up_before_the_files_are_compared(
     Generic takes up none, or the answers would be refused.
     """
     with scene.running():
-        scene.freeze(EXTRACT)
-        scene.until(scene.to_seal, "batches to seal", feed=True)
-        scene.until(standby.caught_up, "standby that has caught up")
-        scene.until(standby.cut_off, "cut")
+        _fall_behind(scene, standby)
         scene.freeze(LOAD)
         scene.thaw(EXTRACT)
         scene.until(scene.sent_and_answered, "answers")
@@ -95,6 +89,14 @@ def test_no_answer_is_taken_up_before_the_files_are_compared(
         gone, doubled, problems = scene.verdict()
     assert problems == []
     assert (gone, doubled) == (0, 0)
+
+
+def _fall_behind(scene: Scene, standby: Standby) -> None:
+    """The standby knows batches of every warehouse, and nothing of what comes of them."""
+    scene.freeze(EXTRACT)
+    scene.until(scene.to_seal, "batches to seal", feed=True)
+    scene.until(standby.caught_up, "standby that has caught up")
+    scene.until(standby.cut_off, "cut")
 
 
 def _nothing_goes_on(scene: Scene) -> None:
