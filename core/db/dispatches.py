@@ -40,7 +40,7 @@ def lock_orders(conn: psycopg.Connection, batch: int, warehouse: str) -> set[int
 def existing(conn: psycopg.Connection, orders: list[int]) -> set[int]:
     """Which of these ids are orders."""
     rows = conn.execute(
-        "select id from sales_order where id = any(%(orders)s)", {"orders": orders}
+        "select id from sales_order where id = any(%(orders)b)", {"orders": orders}
     ).fetchall()
     return {row[0] for row in rows}
 
@@ -96,10 +96,10 @@ def lines(conn: psycopg.Connection, orders: list[int]) -> list[Line]:
               join warehouse w on w.id = l.warehouse_id
               left join (select distinct d.order_id, d.generation, f.warehouse_id
                            from request_detail d join outbound_file f on f.batch_id = d.batch_id
-                          where d.order_id = any(%(orders)s)) sent
+                          where d.order_id = any(%(orders)b)) sent
                 on sent.order_id = l.order_id and sent.generation = l.generation
                and sent.warehouse_id = l.warehouse_id
-             where l.order_id = any(%(orders)s)
+             where l.order_id = any(%(orders)b)
             """,
             {"orders": orders},
         )

@@ -60,7 +60,7 @@ def judge(
             select o.id, o.place, i.item_no, i.product_code, i.warehouse_id, i.quantity,
                    i.quantity - i.open_quantity - i.dispatched_quantity - i.cancelled_quantity
                        as owed
-              from unnest(%(ids)s::bigint[]) with ordinality as o (id, place)
+              from unnest(%(ids)b::bigint[]) with ordinality as o (id, place)
               left join lateral (select * from order_item where order_id = o.id offset 0) i on true
         )
         select i.id, coalesce(sum(i.quantity), 0),
@@ -105,7 +105,7 @@ def refuse(conn: psycopg.Connection, unfit: list[Unfit]) -> None:
         """
         update sales_order o
            set status = 'ERROR', status_at = now(), status_reason = r.reason || ': ' || r.sentence
-          from unnest(%(ids)s::bigint[], %(reasons)s::text[], %(sentences)s::text[])
+          from unnest(%(ids)b::bigint[], %(reasons)s::text[], %(sentences)s::text[])
                as r (order_id, reason, sentence)
          where o.id = r.order_id
         """,
@@ -141,7 +141,7 @@ def request(conn: psycopg.Connection, ids: list[int]) -> tuple[int, list[int]]:
         """
         with ordered as materialized (
             select id, generation + 1 as generation, entered_at, order_bytes(o) as bytes
-              from sales_order o where id = any(%(ids)s)
+              from sales_order o where id = any(%(ids)b)
         ), item as materialized (
             select o.generation, o.entered_at, o.bytes, i.*,
                    i.quantity - i.open_quantity - i.dispatched_quantity - i.cancelled_quantity
@@ -216,7 +216,7 @@ def insert_shares(conn: psycopg.Connection, ids: list[int]) -> None:
                    and quantity > open_quantity + dispatched_quantity + cancelled_quantity
                 offset 0) i
          cross join lateral (select * from product where code = i.product_code offset 0) p
-         where o.id = any(%(ids)s)
+         where o.id = any(%(ids)b)
            and coalesce(i.warehouse_id, p.warehouse_id) = l.warehouse_id
         """,
         {"ids": ids},
@@ -229,7 +229,7 @@ def open_items(conn: psycopg.Connection, ids: list[int]) -> None:
         """
         update order_item
            set open_quantity = quantity - dispatched_quantity - cancelled_quantity
-         where order_id = any(%(ids)s)
+         where order_id = any(%(ids)b)
            and open_quantity <> quantity - dispatched_quantity - cancelled_quantity
         """,
         {"ids": ids},
@@ -243,7 +243,7 @@ def finish(conn: psycopg.Connection, ids: list[int]) -> None:
         update sales_order
            set status = 'AWAITING_DISPATCH', status_at = now(), status_reason = null,
                generation = generation + 1
-         where id = any(%(ids)s)
+         where id = any(%(ids)b)
         """,
         {"ids": ids},
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from psycopg.rows import class_row
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from uuid import UUID
 
     import psycopg
@@ -63,7 +64,9 @@ def drop_cancelled(conn: psycopg.Connection, batch: int) -> int:
                                   where id = d.order_id offset 0) o
              where d.batch_id = %(batch)s
                and (o.status <> 'AWAITING_DISPATCH' or o.generation <> d.generation
+                    -- Is true, so that nothing more is looked at where there is none.
                     or (select true from cancellation c where c.order_id = d.order_id limit 1)
+                           is true
                        and (select true from request_line l
                              where l.order_id = d.order_id and l.generation = d.generation
                                and l.warehouse_id = b.warehouse_id
@@ -143,27 +146,23 @@ def order_rows(conn: psycopg.Connection, batch: int) -> list[tuple[Any, ...]]:
         ).fetchall()
 
 
-def line_rows(conn: psycopg.Connection, batch: int, warehouse: str) -> list[tuple[Any, ...]]:
-    """The batch's request lines by sequence and id, in the columns of core.documents' LineRow."""
-    with conn.cursor(binary=True) as cursor:
-        return cursor.execute(
-            """
-            with line as materialized (
-                select d.sequence, o.currency, l.*
-                  from request_detail d
-                 cross join lateral (select * from sales_order where id = d.order_id offset 0) o
-                 cross join lateral (select * from request_line where order_id = d.order_id
-                                        and generation = d.generation
-                                        and warehouse_id = %(warehouse)s offset 0) l
-                 where d.batch_id = %(batch)s
-            )
-            select l.order_id, l.id, l.product_code, p.description, l.quantity, l.unit_price::text,
-                   l.currency, l.serialised, l.attributes
-              from line l join product p on p.code = l.product_code
-             order by l.sequence, l.id
-            """,
-            {"batch": batch, "warehouse": warehouse},
-        ).fetchall()
+class SentLine(NamedTuple):
+    """A request line as line_rows() reads it: a RequestLineRow of core.documents, and more."""
+
+    order_id: int
+    line_id: int
+    product_code: str
+    description: str
+    quantity: int
+    unit_price: str
+    currency: str
+    serialised: bool
+    attributes: list[str]
+    generation: int
+    item_no: int | None
+    billable: bool
+    shares: list[list[int]] | None
+    """[item, quantity] of each item in a merged line."""
 
 
 class ManifestLine(NamedTuple):
@@ -179,6 +178,33 @@ class ManifestLine(NamedTuple):
     attributes: list[str]
     shares: list[list[int]] | None
     """[item, quantity] of each item in a merged line."""
+
+
+def line_rows(conn: psycopg.Connection, batch: int, warehouse: str) -> list[tuple[Any, ...]]:
+    """The batch's request lines by sequence and id, as SentLine; a plain tuple each."""
+    with conn.cursor(binary=True) as cursor:
+        return cursor.execute(
+            """
+            with line as materialized (
+                select d.sequence, o.currency, l.*,
+                       case when l.item_no is null then
+                           (select array_agg(array[s.item_no, s.quantity] order by s.item_no)
+                              from request_line_share s where s.line_id = l.id) end as shares
+                  from request_detail d
+                 cross join lateral (select * from sales_order where id = d.order_id offset 0) o
+                 cross join lateral (select * from request_line where order_id = d.order_id
+                                        and generation = d.generation
+                                        and warehouse_id = %(warehouse)s offset 0) l
+                 where d.batch_id = %(batch)s
+            )
+            select l.order_id, l.id, l.product_code, p.description, l.quantity, l.unit_price::text,
+                   l.currency, l.serialised, l.attributes,
+                   l.generation, l.item_no, l.billable, l.shares
+              from line l join product p on p.code = l.product_code
+             order by l.sequence, l.id
+            """,
+            {"batch": batch, "warehouse": warehouse},
+        ).fetchall()
 
 
 def manifest(file: OutboundFile, action: str, orders: list[dict[str, Any]]) -> dict[str, Any]:
@@ -199,41 +225,23 @@ def manifest(file: OutboundFile, action: str, orders: list[dict[str, Any]]) -> d
     }
 
 
-def manifest_orders(conn: psycopg.Connection, batch: int, warehouse: str) -> list[dict[str, Any]]:
-    """What reconcile needs to know of each order and line sent: id, generation and lines.
+def manifest_orders(lines: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """What reconcile needs to know of the lines sent (SentLine): orders with id, generation, lines.
 
     Each line is the values of a ManifestLine.
     """
     orders: list[dict[str, Any]] = []
-    lines: list[tuple[Any, ...]] = []
-    for row in _manifest_rows(conn, batch, warehouse):
-        if not orders or orders[-1]["id"] != row[0]:
-            lines = []
-            orders.append({"id": row[0], "generation": row[1], "lines": lines})
-        lines.append(row[2:])
+    of_order: list[tuple[Any, ...]] = []
+    for row in lines:
+        order, line, product, _, quantity, price, _, serialised, attributes, *rest = row
+        generation, item, billable, shares = rest
+        if not orders or orders[-1]["id"] != order:
+            of_order = []
+            orders.append({"id": order, "generation": generation, "lines": of_order})
+        of_order.append(
+            (line, item, product, quantity, price, serialised, billable, attributes, shares)
+        )
     return orders
-
-
-def _manifest_rows(conn: psycopg.Connection, batch: int, warehouse: str) -> list[tuple[Any, ...]]:
-    """(order id, generation, then the columns of a ManifestLine), an order's lines together."""
-    with conn.cursor(binary=True) as cursor:
-        return cursor.execute(
-            """
-            select d.order_id, d.generation, l.id, l.item_no, l.product_code, l.quantity,
-                   l.unit_price::text, l.serialised, l.billable, l.attributes,
-                   case when l.item_no is null then
-                       (select array_agg(array[s.item_no, s.quantity] order by s.item_no)
-                          from request_line_share s where s.line_id = l.id) end
-              from request_detail d
-             -- The offset keeps it an order's look through the index, whatever the planner knows.
-             cross join lateral (select * from request_line where order_id = d.order_id
-                                    and generation = d.generation
-                                    and warehouse_id = %(warehouse)s offset 0) l
-             where d.batch_id = %(batch)s
-             order by d.sequence, l.id
-            """,
-            {"batch": batch, "warehouse": warehouse},
-        ).fetchall()
 
 
 def next_identifier(conn: psycopg.Connection) -> int:

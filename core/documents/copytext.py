@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from types import NoneType
-from typing import Any, Final
+from typing import Any, Final, cast
 
 NULL: Final = r"\N"
 
@@ -55,15 +55,30 @@ def encode(rows: Iterable[Sequence[object]]) -> bytes:
 
 def _column(values: Sequence[Any]) -> Iterable[str]:
     kinds = set(map(type, values))
-    if len(kinds) > 1:
-        texts = _TEXTS
-        return [texts[type(value)](value) for value in values]
-    (kind,) = kinds
-    if kind is NoneType:
-        return [NULL] * len(values)
-    if kind is str and _harmless("".join(values)):
+    if NoneType not in kinds:
+        return _fields(kinds, values)
+    fields = iter(_fields(kinds - {NoneType}, [value for value in values if value is not None]))
+    return [NULL if value is None else next(fields) for value in values]
+
+
+def _fields(kinds: set[type], values: Sequence[Any]) -> Iterable[str]:
+    """Each of these values, none of them None, as a field."""
+    if kinds == {str} and _harmless("".join(values)):
         return values
-    return map(_TEXTS[kind], values)
+    if kinds == {list} and _quotable(values):
+        return ['{"' + '","'.join(one) + '"}' if one else "{}" for one in values]
+    texts = _TEXTS
+    if len(kinds) == 1:
+        return map(texts[next(iter(kinds))], values)
+    return [texts[type(value)](value) for value in values]
+
+
+def _quotable(arrays: Sequence[list[str | None]]) -> bool:
+    """Whether no element of these needs more than its quotes."""
+    elements = list(chain.from_iterable(arrays))
+    if not elements:
+        return True
+    return None not in elements and "".join(cast("list[str]", elements)).isalnum()
 
 
 def _harmless(value: str) -> bool:
@@ -78,17 +93,11 @@ def escape(value: str) -> str:
 
 def array(elements: Sequence[str | None]) -> str:
     """A text[] as one field, NULL elements included."""
-    if len(elements) == 1 and (only := elements[0]) is not None and only.isalnum():
-        return f'{{"{only}"}}'
     return escape("{" + ",".join([_element(element) for element in elements]) + "}")
 
 
 def _element(element: str | None) -> str:
-    if element is None:
-        return "NULL"
-    if element.isalnum():
-        return f'"{element}"'
-    return f'"{element.translate(_ELEMENT)}"'
+    return "NULL" if element is None else f'"{element.translate(_ELEMENT)}"'
 
 
 def _timestamp(value: datetime) -> str:
@@ -104,7 +113,6 @@ class _Texts(dict[type, Callable[[Any], str]]):
 
 _TEXTS: Final = _Texts(
     {
-        type(None): lambda _: NULL,
         str: escape,
         int: str,
         bool: lambda value: "t" if value else "f",

@@ -18,7 +18,7 @@ import orjson
 
 from core.documents.parsing import parse
 from core.documents.validation import DISPATCH
-from core.domain.attributes import is_imei, normalise
+from core.domain.attributes import are_imeis, is_imei, normalise
 from core.errors import Reason, Reject
 
 VERSION: Final = "1.2"
@@ -153,12 +153,12 @@ def _rows(records: Iterable[dict[str, Any]]) -> tuple[list[DetailRow], list[Disp
         for line_no, line in enumerate(record.get("lines", ()), 1):
             # JSON Schema takes 1.0 for an integer (2020-12 core, section 6.3); a column does not.
             quantity = line["quantity"] = int(line["quantity"])
-            serials, imeis, iccids, extras, count, names, fault = _units(line.get("units"))
+            serials, imeis, iccids, extras, count, names = _units(line.get("units"))
             rows.append(
                 DispatchLineRow(
                     sequence, line_no, line["id"], line["status"], quantity,
                     line.get("reason") or None, serials, imeis, iccids, extras, count,
-                    captured[names], fault,
+                    captured[names], None,
                 )
             )  # fmt: skip
         errors = record.get("errors")
@@ -175,28 +175,30 @@ def _rows(records: Iterable[dict[str, Any]]) -> tuple[list[DetailRow], list[Disp
                 orjson.dumps(errors).decode() if errors else None,
             )
         )
-    return details, rows
+    return details, _faults_told(rows)
 
 
 _Numbers = Sequence[str | None] | None
 
 
+_NO_UNITS: Final = (None, None, None, None, 0, ())
+
+
 def _units(
     units: Sequence[dict[str, str]] | None,
-) -> tuple[_Numbers, _Numbers, _Numbers, str | None, int, tuple[str, ...], str | None]:
-    """What a line's units make of its row: see DispatchLineRow, from serials to fault."""
+) -> tuple[_Numbers, _Numbers, _Numbers, str | None, int, tuple[str, ...]]:
+    """What a line's units make of its row: see DispatchLineRow, from serials to captured."""
     if not units:
-        return None, None, None, None, 0, (), None
+        return _NO_UNITS
     columns = _columns(units)
-    imeis = _numbers(columns.get("imei"))
+    take = columns.get
     return (
-        _numbers(columns.get("serialNumber")),
-        imeis,
-        _numbers(columns.get("iccid")),
+        _numbers(take("serialNumber")),
+        _numbers(take("imei")),
+        _numbers(take("iccid")),
         None if columns.keys() <= _SERIALS else _extras(units),
         len(units),
-        tuple([name for name, column in columns.items() if all(column)]),
-        None if imeis is None or _all_imeis(imeis) else Reason.IMEI_INVALID.value,
+        tuple([name for name, column in columns.items() if "" not in column]),
     )
 
 
@@ -209,9 +211,17 @@ def _columns(units: Sequence[dict[str, str]]) -> dict[str, list[str]]:
 
 
 def _numbers(column: list[str] | None) -> _Numbers:
-    if column is None or not any(column):
-        return None
-    return column if all(column) else [value or None for value in column]
+    if column is None or "" not in column:
+        return column
+    return [value or None for value in column] if any(column) else None
+
+
+def _faults_told(rows: list[DispatchLineRow]) -> list[DispatchLineRow]:
+    """The rows, those with a fault in their units with it: looked for in all units at once."""
+    if are_imeis([imei for row in rows for imei in row.imeis or () if imei is not None]):
+        return rows
+    invalid = Reason.IMEI_INVALID.value
+    return [row if _all_imeis(row.imeis or ()) else row._replace(fault=invalid) for row in rows]
 
 
 class _Captured(dict[tuple[str, ...], list[str]]):

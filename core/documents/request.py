@@ -57,7 +57,7 @@ class OrderRow(NamedTuple):
 
 
 class RequestLineRow(NamedTuple):
-    """One request line; a plain tuple in this order serves as well.
+    """One request line; a plain tuple in this order serves as well, and may have more behind it.
 
     `unit_price` is the text that PostgreSQL prints of its numeric; `attributes` names what the
     warehouse must capture of each unit, possibly nothing.
@@ -124,7 +124,8 @@ def request_document(
 
 def _lines_by_order(lines: Iterable[tuple[Any, ...]]) -> dict[int, list[dict[str, Any]]]:
     by_order: dict[int, list[dict[str, Any]]] = {}
-    for order_id, line_id, code, text, quantity, price, currency, serialised, attributes in lines:
+    for row in lines:
+        order_id, line_id, code, text, quantity, price, currency, serialised, attributes = row[:9]
         line = {
             "id": str(line_id),
             "productCode": code,

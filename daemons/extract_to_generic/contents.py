@@ -41,7 +41,7 @@ def take(conn: psycopg.Connection, batch: Batch, *, checked: bool) -> Contents:
 
 
 def lines(conn: psycopg.Connection, batch: Batch) -> list[tuple[Any, ...]]:
-    """The lines of the orders, in the columns of core.documents' RequestLineRow."""
+    """The lines of the orders, with the columns of core.documents' RequestLineRow first."""
     if batch.action == Action.CANCEL:
         return cancellations.line_rows(conn, batch.id, batch.warehouse_id)
     return requests.line_rows(conn, batch.id, batch.warehouse_id)
@@ -53,8 +53,13 @@ def record_sent(conn: psycopg.Connection, batch: Batch) -> None:
         cancellations.record_sent(conn, batch.id)
 
 
-def manifest_orders(conn: psycopg.Connection, batch: Batch) -> list[dict[str, Any]]:
-    """What reconcile needs to know of what was sent when the database has forgotten it."""
+def manifest_orders(
+    conn: psycopg.Connection, batch: Batch, sent: list[tuple[Any, ...]] | None
+) -> list[dict[str, Any]]:
+    """What reconcile needs to know of what was sent when the database has forgotten it.
+
+    `sent` are the lines that were sealed, if they are at hand.
+    """
     if batch.action == Action.CANCEL:
         return cancellations.manifest_orders(conn, batch.id)
-    return requests.manifest_orders(conn, batch.id, batch.warehouse_id)
+    return requests.manifest_orders(lines(conn, batch) if sent is None else sent)

@@ -25,7 +25,7 @@ from daemons.extract_to_generic.attempts import Attempts
 from daemons.extract_to_generic.publishing import put_out
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cryptography import x509
 
@@ -72,7 +72,7 @@ class Extract:
         A sealed batch that was set aside holds the warehouse up: its files come in their order.
         """
         batch = batches.next_unpublished(conn, warehouse)
-        step = self._publish
+        step: Callable[[psycopg.Connection, Batch], None] = self._publish
         if batch is None:
             batch = batches.next_of(conn, warehouse, BatchType.REQUEST, BATCHED)
             step = self._seal
@@ -98,7 +98,10 @@ class Extract:
             if batch is None:
                 return
             taken = contents.take(conn, batch, checked=self._properties.checks_fraud)
-            file = self._sealed(conn, batch, taken.orders, recipients) if taken.orders else None
+            lines = contents.lines(conn, batch)
+            file = (
+                self._sealed(conn, batch, taken.orders, lines, recipients) if taken.orders else None
+            )
             if file is None:
                 self._tree.unseal(batch.warehouse_id, batch.id)
             requests.set_record_count(conn, batch.id, len(taken.orders))
@@ -120,13 +123,14 @@ class Extract:
             bytes=file.byte_count,
             milliseconds=log.milliseconds(started),
         )
-        self._publish(conn, batch)
+        self._publish(conn, batch, lines)
 
     def _sealed(
         self,
         conn: psycopg.Connection,
         batch: Batch,
         orders: list[tuple[object, ...]],
+        lines: list[tuple[object, ...]],
         recipients: Sequence[x509.Certificate],
     ) -> OutboundFile:
         """Make the file of a locked batch, to last in `work`, and its row."""
@@ -143,7 +147,6 @@ class Extract:
             action=batch.action,
             fraud_check=batch.fraud_check_required,
         )
-        lines = contents.lines(conn, batch)
         payload = documents.build_request(header, orders, lines)
         data = envelope.seal(
             payload,
@@ -167,14 +170,21 @@ class Extract:
         contents.record_sent(conn, batch)
         return file
 
-    def _publish(self, conn: psycopg.Connection, found: Batch) -> None:
+    def _publish(
+        self,
+        conn: psycopg.Connection,
+        found: Batch,
+        lines: list[tuple[object, ...]] | None = None,
+    ) -> None:
+        """Put a sealed batch out; its lines, which nothing changes, are read if not at hand."""
         started = time.monotonic()
         with conn.transaction():
             batch = batches.lock(conn, found.id, SEALED)
             file = requests.file_of(conn, found.id)
             if batch is None or file is None:
                 return
-            manifest = requests.manifest(file, batch.action, contents.manifest_orders(conn, batch))
+            orders = contents.manifest_orders(conn, batch, lines)
+            manifest = requests.manifest(file, batch.action, orders)
             trouble = put_out(conn, self._tree, file, batch.id, orjson.dumps(manifest))
             if trouble is Reason.WORK_TREE_CHANGED:
                 return

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from core.domain.attributes import is_imei, luhn_digit, normalise
+from core.domain.attributes import are_imeis, is_imei, luhn_digit, normalise
 
 DIGITS = st.text("0123456789", min_size=14, max_size=14)
 
@@ -49,6 +49,22 @@ def test_a_wrong_digit_is_seen(digits: str, place: int, digit: str) -> None:
     imei = digits + luhn_digit(digits)
     assume(imei[place] != digit)
     assert not is_imei(imei[:place] + digit + imei[place + 1 :])
+
+
+@given(st.lists(DIGITS.map(lambda digits: digits + luhn_digit(digits))), st.data())
+def test_many_at_once(imeis: list[str], data: st.DataObject) -> None:
+    """Many are right if each is; of one wrong digit, place or length among them it is seen."""
+    assert are_imeis(imeis)
+    spoilt = data.draw(st.text("0123456789\u0664 ", max_size=16) | DIGITS.map("9".__add__))
+    place = data.draw(st.integers(0, len(imeis)))
+    imeis.insert(place, spoilt)
+    assert are_imeis(imeis) == is_imei(spoilt)
+
+
+def test_many_of_the_greatest_digit_sum() -> None:
+    """No number's sum is carried into its neighbour's."""
+    assert are_imeis(["999999999999994"] * 3)
+    assert not are_imeis(["999999999999994", "999999999999999", "000000000000000"])
 
 
 @pytest.mark.parametrize("digits", ["12a", "-1", "\u0661", "1.0"])
