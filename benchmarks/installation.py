@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from benchmarks.processes import run_together
 from benchmarks.volume import (
     GRANULARITY,
     ITEM_COLUMNS,
@@ -83,13 +84,17 @@ class Installation:
         """The arguments that run a daemon of this installation."""
         return (f"daemons.{name}", "--config", str(self.properties), *options)
 
+    def answers(self, warehouse: str) -> Path:
+        """Where answers lie that are not delivered yet."""
+        return self.root / "answers" / warehouse
+
     def standin(self, warehouse: str) -> Sequence[str]:
-        """The arguments that answer, in full, what lies there for a warehouse."""
+        """The arguments that answer, in full and aside, what lies there for a warehouse."""
         return (
             *("console.main", "warehouse", "run", "--warehouse", warehouse, "--plan", "clean"),
             *("--folder", str(self.partner(warehouse)), "--once", "--settle"),
             *("--take", str(self.outbound.outbox(warehouse))),
-            *("--drop", str(self.inbound.inbox(warehouse))),
+            *("--drop", str(self.answers(warehouse))),
         )
 
     def value(self, statement: str) -> Any:
@@ -131,12 +136,32 @@ def install(root: Path, server: EmbeddedPostgres, owner: psycopg.Connection) -> 
     return site
 
 
-def take_in(site: Installation, volume: Volume) -> None:
-    """Put the orders into the database as CMP would: entered with their items, then submitted."""
+def enter(site: Installation, volume: Volume) -> None:
+    """Put the orders into the database as CMP would: each with its items, not yet submitted."""
     owner = site.owner
     copy_in(owner, "product", PRODUCT_COLUMNS, volume.products)
     with owner.transaction():
         copy_in(owner, "sales_order", ORDER_COLUMNS, volume.orders)
         copy_in(owner, "order_item", ITEM_COLUMNS, volume.items)
     owner.execute("select setval('sales_order_id_seq', (select max(id) from sales_order))")
-    owner.execute("update sales_order set status = 'AWAITING_GENERATION' where status = 'NEW'")
+
+
+def submit(site: Installation) -> None:
+    """Have all orders that were entered wait for generation."""
+    site.owner.execute("update sales_order set status = 'AWAITING_GENERATION' where status = 'NEW'")
+
+
+def answer(site: Installation) -> None:
+    """Let the warehouses answer, two at a time; deliver() puts the answers where they belong."""
+    houses: Sequence[str] = list(GRANULARITY)
+    for house in houses:
+        site.answers(house).mkdir(parents=True)
+    for pair in (houses[:2], houses[2:]):
+        run_together([site.standin(house) for house in pair], site.log)
+
+
+def deliver(site: Installation) -> None:
+    """Put all answers into the inbound directories."""
+    for house in GRANULARITY:
+        for file in sorted(site.answers(house).iterdir()):
+            file.rename(site.inbound.inbox(house) / file.name)

@@ -8,7 +8,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -50,17 +52,41 @@ def run_together(
             process = start(command, log, environ)
             running[process.pid] = process
         for pid in list(running):
-            # Not Popen.wait, which does not tell what the process has used.
-            _, status, usage = os.wait4(pid, 0)
-            process = running.pop(pid)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            peak = max(peak, usage.ru_maxrss * 1024)
-            if process.returncode:
-                raise ProcessError(_told(process, log))
+            peak = max(peak, _ended(running.pop(pid), log))
     finally:
         stop(*running.values())
     ended = time.time()
     return Ran(ended - began, _first_ready(log, before, began) - began, peak)
+
+
+@contextmanager
+def serving(
+    commands: Sequence[Sequence[str]], log: Path, environ: Mapping[str, str] | None = None
+) -> Iterator[Mapping[str, list[int]]]:
+    """Run `python -m` with each of these for as long as the block takes, and end them by TERM.
+
+    Yields what is filled when they have ended: the peak bytes (see Ran) by the first argument.
+    """
+    running = [(command[0], start(command, log, environ)) for command in commands]
+    peaks: dict[str, list[int]] = defaultdict(list)
+    try:
+        yield peaks
+        for _, process in running:
+            process.terminate()
+        for name, process in running:
+            peaks[name].append(_ended(process, log))
+    finally:
+        stop(*(process for _, process in running if process.returncode is None))
+
+
+def _ended(process: subprocess.Popen[bytes], log: Path) -> int:
+    """Wait for its end; the peak bytes that it used."""
+    # Not Popen.wait, which does not tell what the process has used.
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise ProcessError(_told(process, log))
+    return usage.ru_maxrss * 1024
 
 
 def _first_ready(log: Path, offset: int, otherwise: float) -> float:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
-from benchmarks.installation import Installation, take_in
+from benchmarks.installation import Installation, answer, deliver, enter, submit
 from benchmarks.processes import run_together
-from benchmarks.volume import GRANULARITY, Volume
+from benchmarks.volume import Volume
 
 Statistics = Literal["autovacuum", "none", "fresh"]
 """What the planner knows: what autovacuum finds out, nothing, or all before each stage."""
@@ -44,10 +43,14 @@ class Run:
     copies: int
     intake_seconds: float = 0.0
     stages: list[Stage] = field(default_factory=list)
+    at_once_seconds: float | None = None
+    """What it took when all daemons ran at once; None: stage by stage."""
 
     @property
     def seconds(self) -> float:
-        """The sum of the stages."""
+        """The whole; stage by stage their sum."""
+        if self.at_once_seconds is not None:
+            return self.at_once_seconds
         return sum(stage.seconds for stage in self.stages)
 
     @property
@@ -60,13 +63,15 @@ def run(site: Installation, volume: Volume, copies: int, statistics: Statistics)
     """Take the orders in, run every stage with so many copies of its daemon, check the end."""
     measured = Run(copies)
     began = time.monotonic()
-    take_in(site, volume)
+    enter(site, volume)
+    submit(site)
     measured.intake_seconds = time.monotonic() - began
     # As with the floor: what the intake left to be written is not to be paid for by the stages.
     site.owner.execute("checkpoint")
     for name, daemon in STAGES.items():
         if name == "load":
-            _answer(site)
+            answer(site)
+            deliver(site)
         if statistics == "fresh":
             site.owner.execute("analyze")
         command = site.daemon(daemon, "--once")
@@ -75,13 +80,6 @@ def run(site: Installation, volume: Volume, copies: int, statistics: Statistics)
         measured.stages.append(Stage(name, working, ran.start_seconds, ran.peak_bytes))
     check_end(site, volume)
     return measured
-
-
-def _answer(site: Installation) -> None:
-    """Let the warehouses answer, two at a time: not timed, but not to wait for either."""
-    houses: Sequence[str] = list(GRANULARITY)
-    for pair in (houses[:2], houses[2:]):
-        run_together([site.standin(house) for house in pair], site.log)
 
 
 def check_end(site: Installation, volume: Volume) -> None:

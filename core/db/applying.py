@@ -130,11 +130,14 @@ def apply_lines(conn: psycopg.Connection, of: Range) -> int:
                    dispatched_quantity = i.dispatched_quantity + e.dispatched,
                    cancelled_quantity = i.cancelled_quantity + e.cancelled
               -- An item may stand behind both kinds of line, and a statement changes a row once.
-              from (select order_id, item_no, sum(dispatched) as dispatched,
-                           sum(cancelled) as cancelled, sum(rejected) as rejected
-                      from (select order_id, item_no, {_EFFECT}
+              from (select order_id, item_no, coalesce(sum(dispatched), 0) as dispatched,
+                           coalesce(sum(cancelled), 0) as cancelled,
+                           coalesce(sum(rejected), 0) as rejected
+                      from (select order_id, item_no,
+                                   case when status = 'DISPATCHED' then quantity end as dispatched,
+                                   case when status = 'CANCELLED' then quantity end as cancelled,
+                                   case when status = 'REJECTED' then quantity end as rejected
                               from good where item_no is not null and status <> 'BACK_ORDERED'
-                             group by order_id, item_no
                             union all
                             select order_id, item_no, dispatched, cancelled, rejected from given)
                            both_kinds
@@ -143,14 +146,15 @@ def apply_lines(conn: psycopg.Connection, of: Range) -> int:
         ), recorded as (
             insert into dispatched_unit (line_id, dispatch_id, unit_no, order_id, warehouse_id,
                                          product_code, serial_number, imei, iccid, attributes)
-            select g.line_id, g.dispatch_id, u.unit_no, g.order_id, g.warehouse_id, g.product_code,
-                   u.serial_number, u.imei, u.iccid, g.extras -> (u.unit_no::integer - 1)
-              from good g
-             cross join lateral unnest(g.serial_numbers, g.imeis, g.iccids,
-                                       array_fill(null::text, array[g.unit_count]))
-                   with ordinality as u (serial_number, imei, iccid, filler, unit_no)
-             where g.status = 'DISPATCHED' and g.unit_count > 0
-             order by u.serial_number, u.imei, u.iccid
+            select line_id, dispatch_id, unit_no, order_id, warehouse_id, product_code,
+                   serial_number, imei, iccid, extras -> (unit_no - 1)
+              -- In step: a row a unit, and null where its units carry no such attribute.
+              from (select line_id, dispatch_id, order_id, warehouse_id, product_code, extras,
+                           generate_series(1, unit_count) as unit_no,
+                           unnest(serial_numbers) as serial_number, unnest(imeis) as imei,
+                           unnest(iccids) as iccid
+                      from good where status = 'DISPATCHED' and unit_count > 0) u
+             order by serial_number, imei, iccid
         ), billed as (
             insert into charge (warehouse_id, dispatch_id, line_id, order_id, account_id,
                                 product_code, quantity, unit_price, amount, currency)

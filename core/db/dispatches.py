@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from functools import cache
 from typing import TYPE_CHECKING
 
 from core.domain.dispatch import Claim, Line, Record
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import psycopg
 
     from core.domain.dispatch import Refusal
 
-NONE: frozenset[str] = frozenset()
+
+def _names_kept() -> Callable[[list[str]], frozenset[str]]:
+    """Makes a set of a list's names; lists with the same, as nearly all have, get the same set."""
+    kept = cache(frozenset[str])
+    return lambda names: kept(tuple(names))
 
 
 def lock_orders(conn: psycopg.Connection, batch: int, warehouse: str) -> set[int]:
@@ -47,27 +55,22 @@ def existing(conn: psycopg.Connection, orders: list[int]) -> set[int]:
 
 def records(conn: psycopg.Connection, batch: int) -> list[Record]:
     """The batch's records that have not been applied, in file order."""
-    claims: dict[int, list[Claim]] = {}
+    claims: dict[int, list[Claim]] = defaultdict(list)
+    names = _names_kept()
     with conn.cursor(binary=True) as cursor:
         cursor.execute(
             """
-            select l.sequence, l.line_no, l.line_id, l.status, l.quantity, l.unit_count,
-                   l.captured, l.fault
-              from dispatch_detail d
-             -- The offset keeps it a look by key for each record: of a batch that has just come the
-             -- planner expects a row or two, and would go through all lines for each record.
-             cross join lateral (select * from dispatch_line
-                                  where batch_id = d.batch_id and sequence = d.sequence
-                                    and line_no > 0 offset 0) l
-             where d.batch_id = %(batch)s and d.applied_at is null
-             order by l.sequence, l.line_no
+            select sequence, line_no, line_id, status, quantity, unit_count, captured, fault
+              from dispatch_line
+             where batch_id = %(batch)s and line_no > 0
+             order by sequence, line_no
             """,
             {"batch": batch},
         )
+        # Of the applied ones too: nearly always there are none, and all are in one piece.
         for sequence, no, line, status, quantity, units, captured, fault in cursor.fetchall():
-            names = frozenset(captured) if captured else NONE
-            claim = Claim(no, line, status, quantity, units, names, fault)
-            claims.setdefault(sequence, []).append(claim)
+            claim = Claim(no, line, status, quantity, units, names(captured), fault)
+            claims[sequence].append(claim)
         return [
             Record(sequence, order, dispatch, status, content, claims.get(sequence, ()))
             for sequence, order, dispatch, status, content in cursor.execute(
@@ -84,6 +87,7 @@ def records(conn: psycopg.Connection, batch: int) -> list[Record]:
 
 def lines(conn: psycopg.Connection, orders: list[int]) -> list[Line]:
     """Every request line of these locked orders, at any warehouse."""
+    names = _names_kept()
     with conn.cursor(binary=True) as cursor:
         cursor.execute(
             """
@@ -104,8 +108,8 @@ def lines(conn: psycopg.Connection, orders: list[int]) -> list[Line]:
             {"orders": orders},
         )
         return [
-            Line(line, order, warehouse, left, sent, serialised, frozenset(names), more)
-            for line, order, warehouse, left, sent, serialised, names, more in cursor.fetchall()
+            Line(line, order, warehouse, left, sent, serialised, names(captured), more)
+            for line, order, warehouse, left, sent, serialised, captured, more in cursor.fetchall()
         ]
 
 

@@ -326,11 +326,9 @@ def _check_units(claim: Claim, line: Line) -> None:
             f"line {line.line_id} dispatches {claim.quantity} with {claim.unit_count} entries in "
             f"units[]; allowed are none or {claim.quantity}",
         )
-    if missing := sorted(line.attributes - claim.captured):
-        raise Reject(
-            Reason.ATTRIBUTE_MISSING,
-            f"a unit of line {line.line_id} lacks {', '.join(missing)}",
-        )
+    if not line.attributes <= claim.captured:
+        missing = ", ".join(sorted(line.attributes - claim.captured))
+        raise Reject(Reason.ATTRIBUTE_MISSING, f"a unit of line {line.line_id} lacks {missing}")
     if claim.fault is not None:
         reason = Reason(claim.fault)
         raise Reject(reason, f"line {line.line_id}: {reason.meaning}")
