@@ -3,8 +3,10 @@
 100,000 orders with 250,000 lines of about 400,000 serialised units, for four warehouses, go from
 Awaiting Generation through signed and encrypted files to Complete and billed. Every daemon is the
 real one, started as a process; the server is an embedded PostgreSQL that loses nothing. The floor
-(benchmarks/floor.py) runs before and after each pipeline, on the same server. A stage is timed from
-when its first daemon is ready; what the starts of processes took is told beside it. What the
+(benchmarks/floor.py) runs before and after each pipeline, on the same server.
+
+All daemons run at once, as in service; --in-turn runs them one stage after the other, each stage
+timed from when its first daemon is ready, to tell what each costs where nothing else runs. What the
 warehouses do is not timed.
 
 The last line is JSON. Times depend on the machine and on what else it does: compare the ratios.
@@ -20,8 +22,8 @@ from typing import get_args
 import click
 from rich.console import Console
 
-from benchmarks import floor, latency, stages
-from benchmarks.installation import database, install
+from benchmarks import floor, latency, service, stages
+from benchmarks.installation import database, install, warm_up
 from benchmarks.report import Results, show
 from benchmarks.stages import Statistics
 from benchmarks.volume import SEED, Volume, write
@@ -31,6 +33,7 @@ SETTINGS = {
     # What somebody with a machine of a few GB would set; what makes commits last is as it comes.
     "shared_buffers": "1GB",
     "max_wal_size": "4GB",
+    "min_wal_size": "2GB",
     "work_mem": "32MB",
     "maintenance_work_mem": "256MB",
     "fsync": "on",
@@ -42,9 +45,12 @@ SETTINGS = {
 class Bench:
     """One call: a server, a folder for files, and what was measured so far."""
 
-    def __init__(self, folder: Path, orders: int, seed: int, statistics: Statistics) -> None:
+    def __init__(
+        self, folder: Path, orders: int, seed: int, statistics: Statistics, *, in_turn: bool
+    ) -> None:
         self._folder = folder
         self._statistics = statistics
+        self._run = stages.run if in_turn else service.run
         self._tell = Console(stderr=True)
         self._volume: Volume = write(folder, orders, seed)
         self.results = Results(self._volume.totals)
@@ -55,6 +61,8 @@ class Bench:
         """Floor, pipeline, floor, pipeline, floor; single orders in the last database."""
         settings = SETTINGS | ({"autovacuum": "off"} if self._statistics == "none" else {})
         with EmbeddedPostgres(settings=settings, programs=programs) as server:
+            self._tell.print("warming up ...")
+            warm_up(server, self._volume)
             self._floor(server)
             for number in copies:
                 last = number == copies[-1]
@@ -74,7 +82,7 @@ class Bench:
         number = len(self.results.runs) + 1
         with database(server, f"pipeline_{number}") as owner:
             site = install(self._folder / f"pipeline-{number}", server, owner)
-            self.results.runs.append(stages.run(site, self._volume, copies, self._statistics))
+            self.results.runs.append(self._run(site, self._volume, copies, self._statistics))
             if latency_orders:
                 self._tell.print("single orders ...")
                 self.results.latencies = latency.measure(site, latency_orders)
@@ -89,6 +97,7 @@ class Bench:
 @click.option("--statistics", type=click.Choice(get_args(Statistics)), default="autovacuum",
               show_default=True, help="What the planner knows: what autovacuum finds by itself, "
               "nothing at all, or everything before each stage.")  # fmt: skip
+@click.option("--in-turn", is_flag=True, help="One stage after the other, not all at once.")
 @click.option("--seed", type=int, default=SEED, show_default=True)
 @click.option("--programs", type=click.Path(exists=True, file_okay=False, path_type=Path),
               help="The folder of another PostgreSQL's initdb and postgres.")  # fmt: skip
@@ -100,13 +109,14 @@ def main(  # one argument an option
     copies: tuple[int, ...],
     single: int,
     statistics: Statistics,
+    in_turn: bool,
     seed: int,
     programs: Path | None,
     folder: Path | None,
 ) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory(prefix="orders-bench-", dir=folder) as made:
-        bench = Bench(Path(made), orders, seed, statistics)
+        bench = Bench(Path(made), orders, seed, statistics, in_turn=in_turn)
         bench.measure(copies, single, programs)
     show(bench.results, Console())
     click.echo(bench.results.line())

@@ -65,8 +65,12 @@ class Results:
             "p50_commit_to_file_ms": round(1000 * percentile(self.latencies, 50), 1),
             "p99_commit_to_file_ms": round(1000 * percentile(self.latencies, 99), 1),
             "floor_seconds": [round(floor.seconds, 2) for floor in self.floors],
+            "at_once": main.at_once_seconds is not None,
             "seconds": {
-                str(run.copies): {stage.name: round(stage.seconds, 2) for stage in run.stages}
+                str(run.copies): {
+                    **{stage.name: round(stage.seconds, 2) for stage in run.stages},
+                    "whole": round(run.seconds, 2),
+                }
                 for run in self.runs
             },
             "start_seconds": {str(run.copies): round(run.start_seconds, 2) for run in self.runs},
@@ -130,8 +134,9 @@ def _floor_table(results: Results) -> Table:
 
 
 def _run_table(results: Results, run: Run) -> Table:
-    copies = "two copies" if run.copies > 1 else "one copy"
-    table = _table(f"The pipeline, {copies} of each daemon")
+    copies = "one copy" if run.copies == 1 else f"{run.copies} copies"
+    order = "one stage after the other" if run.at_once_seconds is None else "all at once"
+    table = _table(f"The pipeline, {copies} of each daemon, {order}")
     for stage in run.stages:
         rates = _rates(results.totals, stage.seconds)
         table.add_row(stage.name, *rates, f"{stage.peak_bytes / 1e6:.0f}")
@@ -140,9 +145,12 @@ def _run_table(results: Results, run: Run) -> Table:
     ratio, target = results.ratio(run), TARGETS.get(run.copies)
     said = f" ({_against(ratio, target)} {target:g})" if target else ""
     table.caption = (
-        f"{ratio:.2f} times the floor{said}; not counted: intake {run.intake_seconds:.2f} s, "
-        f"starts of processes {run.start_seconds:.2f} s"
+        f"{ratio:.2f} times the floor{said}; not counted: intake {run.intake_seconds:.2f} s"
     )
+    if run.at_once_seconds is None:
+        table.caption += f", starts of processes {run.start_seconds:.2f} s"
+    else:
+        table.caption += ". A step's seconds are those in which a copy worked; they overlap"
     return table
 
 

@@ -19,16 +19,16 @@ import psycopg
 
 from benchmarks.installation import Installation, answer, deliver, enter, submit
 from benchmarks.processes import serving
-from benchmarks.stages import STAGES, Run, Stage, WrongEnd, check_end
+from benchmarks.stages import STAGES, Run, Stage, Statistics, WrongEnd, check_end
 from benchmarks.volume import Volume
 
 WITHIN = 600.0
 """Seconds for one half, after which something hangs."""
 LOOK_EVERY = 0.02
-"""Seconds between two looks at the log; when something ended is read from its line, not from ours."""
+"""Seconds between two looks at the log; when something ended, its line tells."""
 
 
-def run(site: Installation, volume: Volume, copies: int) -> Run:
+def run(site: Installation, volume: Volume, copies: int, statistics: Statistics) -> Run:
     """Take the orders in, let so many copies of each daemon do all of it, and check the end."""
     measured = Run(copies)
     began = time.monotonic()
@@ -38,6 +38,8 @@ def run(site: Installation, volume: Volume, copies: int) -> Run:
         "select count(distinct (order_id, coalesce(i.warehouse_id, p.warehouse_id))) "
         "from order_item i join product p on p.code = i.product_code"
     )
+    if statistics == "fresh":
+        site.owner.execute("analyze")
     commands = [site.daemon(name) for name in STAGES.values() for _ in range(copies)]
     told = _Log(site.log)
     with serving(commands, site.log, site.environ) as peaks:
@@ -47,10 +49,13 @@ def run(site: Installation, volume: Volume, copies: int) -> Run:
         measured.intake_seconds += time.monotonic() - began
         out = told.wait("BATCH_PUBLISHED", "orders", requests) - submitted
         answer(site)
+        if statistics == "fresh":
+            site.owner.execute("analyze")
         delivered = _deliver(site)
         back = told.wait("DISPATCH_APPLIED", "complete", volume.totals.orders) - delivered
     for name, daemon in STAGES.items():
         peak = max(peaks[site.daemon(daemon)[0]])
+        # What its start takes is over when the orders come.
         measured.stages.append(Stage(name, told.busy(daemon) / copies, 0.0, peak))
     measured.at_once_seconds = out + back
     check_end(site, volume)
@@ -79,7 +84,7 @@ def _deliver(site: Installation) -> float:
 
 
 class _Log:
-    """What the daemons have said of their units so far."""
+    """What the daemons have logged so far."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -103,10 +108,10 @@ class _Log:
     def busy(self, daemon: str) -> float:
         """The seconds that all copies of a daemon worked together."""
         name = daemon.replace("_", "-")
-        return (
-            sum(line.get("milliseconds", 0) for line in self._lines if line["daemon"] == name)
-            / 1000
-        )
+        milliseconds = [
+            int(line.get("milliseconds", 0)) for line in self._lines if line["daemon"] == name
+        ]
+        return sum(milliseconds) / 1000
 
     def _read(self) -> None:
         if not self._path.exists():

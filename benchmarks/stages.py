@@ -28,10 +28,12 @@ class WrongEnd(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One timed step, from when the first of its daemons was ready until the last had ended."""
+    """One timed step."""
 
     name: str
     seconds: float
+    """From when the first of its daemons was ready until the last had ended; all at once: in which
+    one of its daemons worked."""
     start_seconds: float
     peak_bytes: int
 
@@ -44,11 +46,11 @@ class Run:
     intake_seconds: float = 0.0
     stages: list[Stage] = field(default_factory=list)
     at_once_seconds: float | None = None
-    """What it took when all daemons ran at once; None: stage by stage."""
+    """What it took with all daemons at once; None: one stage after the other."""
 
     @property
     def seconds(self) -> float:
-        """The whole; stage by stage their sum."""
+        """The whole."""
         if self.at_once_seconds is not None:
             return self.at_once_seconds
         return sum(stage.seconds for stage in self.stages)

@@ -141,9 +141,8 @@ def line_rows(conn: psycopg.Connection, batch: int, warehouse: str) -> list[tupl
             """
             select l.order_id, l.id, l.product_code, p.description,
                    l.quantity - l.dispatched - l.cancelled - l.rejected, l.unit_price::text,
-                   o.currency, l.serialised, l.attributes
+                   l.serialised, l.attributes
               from cancellation c
-              join sales_order o on o.id = c.order_id
               join request_line l on l.order_id = c.order_id and l.generation = c.generation
                                  and l.warehouse_id = %(warehouse)s
               join product p on p.code = l.product_code

@@ -128,7 +128,7 @@ def _requeue(
 
 ORDER = """o.id, o.account_id, o.entered_at, o.delivery_method, o.delivery_instructions,
                    o.contact_name, o.contact_email, o.contact_phone, o.delivery_name,
-                   o.delivery_lines, o.town, o.county, o.post_code, o.country"""
+                   o.delivery_lines, o.town, o.county, o.post_code, o.country, o.currency"""
 """The columns of core.documents' OrderRow."""
 
 
@@ -155,7 +155,6 @@ class SentLine(NamedTuple):
     description: str
     quantity: int
     unit_price: str
-    currency: str
     serialised: bool
     attributes: list[str]
     generation: int
@@ -186,19 +185,18 @@ def line_rows(conn: psycopg.Connection, batch: int, warehouse: str) -> list[tupl
         return cursor.execute(
             """
             with line as materialized (
-                select d.sequence, o.currency, l.*,
+                select d.sequence, l.*,
                        case when l.item_no is null then
                            (select array_agg(array[s.item_no, s.quantity] order by s.item_no)
                               from request_line_share s where s.line_id = l.id) end as shares
                   from request_detail d
-                 cross join lateral (select * from sales_order where id = d.order_id offset 0) o
                  cross join lateral (select * from request_line where order_id = d.order_id
                                         and generation = d.generation
                                         and warehouse_id = %(warehouse)s offset 0) l
                  where d.batch_id = %(batch)s
             )
             select l.order_id, l.id, l.product_code, p.description, l.quantity, l.unit_price::text,
-                   l.currency, l.serialised, l.attributes,
+                   l.serialised, l.attributes,
                    l.generation, l.item_no, l.billable, l.shares
               from line l join product p on p.code = l.product_code
              order by l.sequence, l.id
@@ -233,7 +231,7 @@ def manifest_orders(lines: Iterable[tuple[Any, ...]]) -> list[dict[str, Any]]:
     orders: list[dict[str, Any]] = []
     of_order: list[tuple[Any, ...]] = []
     for row in lines:
-        order, line, product, _, quantity, price, _, serialised, attributes, *rest = row
+        order, line, product, _, quantity, price, serialised, attributes, *rest = row
         generation, item, billable, shares = rest
         if not orders or orders[-1]["id"] != order:
             of_order = []

@@ -7,7 +7,7 @@ second.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -54,6 +54,8 @@ class OrderRow(NamedTuple):
     county: str | None
     post_code: str | None
     country: str
+    currency: str
+    """Of the unit prices of its lines."""
 
 
 class RequestLineRow(NamedTuple):
@@ -69,7 +71,6 @@ class RequestLineRow(NamedTuple):
     description: str | None
     quantity: int
     unit_price: str
-    currency: str
     serialised: bool
     attributes: list[str] | None
 
@@ -125,13 +126,12 @@ def request_document(
 def _lines_by_order(lines: Iterable[tuple[Any, ...]]) -> dict[int, list[dict[str, Any]]]:
     by_order: dict[int, list[dict[str, Any]]] = {}
     for row in lines:
-        order_id, line_id, code, text, quantity, price, currency, serialised, attributes = row[:9]
+        order_id, line_id, code, text, quantity, price, serialised, attributes = row[:8]
         line = {
             "id": str(line_id),
             "productCode": code,
             "quantity": quantity,
             "unitPrice": price,
-            "currency": currency,
             "serialised": serialised,
         }
         if text:
@@ -152,6 +152,9 @@ def _order(
     lines = lines_of.pop(order_id, None)
     if lines is None:
         raise ValueError(f"order {order_id} has no lines, or is given twice")
+    *address, currency = row[8:]
+    for line in lines:
+        line["currency"] = currency
     order = {
         "id": str(order_id),
         "action": header.action,
@@ -159,7 +162,7 @@ def _order(
         "orderDateTime": _instant(entered_at),
         "fraudCheckRequired": header.fraud_check,
         "deliveryMethod": {"id": method},
-        "deliveryAddress": _address(row[8:]),
+        "deliveryAddress": _address(address),
         "lines": lines,
     }
     if instructions:
@@ -174,7 +177,7 @@ def _order(
 _CONTACT: Final = ("name", "email", "phone")
 
 
-def _address(fields: tuple[Any, ...]) -> dict[str, Any]:
+def _address(fields: Sequence[Any]) -> dict[str, Any]:
     name, lines, town, county, post_code, country = fields
     address: dict[str, Any] = {"name": name, "lines": lines, "country": country}
     if town:

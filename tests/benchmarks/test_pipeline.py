@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from benchmarks import volume
@@ -14,14 +15,15 @@ from benchmarks.pipeline import main
 from benchmarks.stages import STAGES
 
 
-def test_it_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [[], ["--in-turn"]], ids=["all at once", "in turn"])
+def test_it_runs(tmp_path: Path, how: list[str]) -> None:
     """It ends with a line of JSON, which it prints only if the end state is right."""
-    told = CliRunner().invoke(
-        main, ["--orders", "60", "--copies", "1", "--single", "2", "--folder", str(tmp_path)]
-    )
+    few = ["--orders", "60", "--copies", "1", "--single", "2", "--folder", str(tmp_path)]
+    told = CliRunner().invoke(main, [*few, *how])
     assert told.exit_code == 0, told.output
     figures = json.loads(told.stdout.splitlines()[-1])
     assert figures["orders"] == 60
+    assert figures["at_once"] is not bool(how)
     for name in ("orders_per_second", "ratio_to_floor", "p99_commit_to_file_ms"):
         assert figures[name] > 0
     assert figures["peak_memory_mb"].keys() == set(STAGES.values())

@@ -40,6 +40,7 @@ ORDER = OrderRow(
     county="Kent",
     post_code="CT5 1AQ",
     country="GB",
+    currency="GBP",
 )
 LINE = RequestLineRow(
     order_id=100231,
@@ -48,7 +49,6 @@ LINE = RequestLineRow(
     description="X1 smartphone",
     quantity=2,
     unit_price="649.00",
-    currency="GBP",
     serialised=True,
     attributes=["serialNumber", "imei"],
 )
@@ -322,6 +322,7 @@ def test_the_published_example() -> None:
         None,
         address["postCode"],
         address["country"],
+        line["currency"],
     )
     row = (int(entry["id"]), int(line["id"]), *(line[name] for name in _LINE_PROPERTIES))
     built = parse(build_request(header, [order], [row]))
@@ -335,7 +336,6 @@ _LINE_PROPERTIES = (
     "description",
     "quantity",
     "unitPrice",
-    "currency",
     "serialised",
     "attributes",
 )
