@@ -112,10 +112,12 @@ def apply_lines(conn: psycopg.Connection, of: Range) -> int:
               join request_line_share s on s.line_id = e.line_id
             window running as (partition by s.line_id order by s.item_no)
         ), given as materialized (
+            -- Integers again: what is summed up once more would else be numeric, which is slow.
             select line_id, order_id, item_no,
-                   greatest(0, least(upto, d) - (upto - has)) as dispatched,
-                   greatest(0, least(upto, d + c) - greatest(upto - has, d)) as cancelled,
-                   greatest(0, least(upto, d + c + r) - greatest(upto - has, d + c)) as rejected
+                   greatest(0, least(upto, d) - (upto - has))::integer as dispatched,
+                   greatest(0, least(upto, d + c) - greatest(upto - has, d))::integer as cancelled,
+                   greatest(0, least(upto, d + c + r) - greatest(upto - has, d + c))::integer
+                       as rejected
               from share
         ), counted_on_share as (
             update request_line_share s

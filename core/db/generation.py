@@ -190,7 +190,8 @@ def request(conn: psycopg.Connection, ids: list[int]) -> tuple[int, list[int]]:
               from line group by warehouse_id, entered_at, order_id, generation, order_bytes
              order by 1, 2, 3
         )
-        select count(*), array_agg(distinct order_id) filter (where item_no is null) from line
+        select count(*), (select array_agg(distinct order_id) from line where item_no is null)
+          from line
         """,
         {"ids": ids},
     ).fetchone()

@@ -26,15 +26,17 @@ PIECE: Final = 1000
 """Rows; some 100 to 200 kB."""
 
 
-def pieces(rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
-    """The text of `encode` in pieces: the server reads one while the next is made."""
+def pieces(batch: int, rows: Iterable[Sequence[object]]) -> Iterator[bytes]:
+    """A batch's rows, its number first, in pieces: the server reads one while the next is made."""
     rest = iter(rows)
     while piece := list(islice(rest, PIECE)):
-        yield encode(piece)
+        yield encode(piece, start=f"{batch}\t")
 
 
-def encode(rows: Iterable[Sequence[object]]) -> bytes:
+def encode(rows: Iterable[Sequence[object]], *, start: str = "") -> bytes:
     """All rows, each with as many values, in UTF-8, ready for `Copy.write`.
+
+    Each begins with `start`: fields that are the same in all, each with its tab.
 
     Takes None, str, int, bool, bytes (as bytea), aware datetime (as timestamptz) and lists of str
     or None (as text[]). Raises TypeError for another type, and ValueError for a NUL, which
@@ -44,9 +46,8 @@ def encode(rows: Iterable[Sequence[object]]) -> bytes:
     columns = [_column(values) for values in zip(*rows, strict=True)]
     if not columns:
         return b""
-    lines = ["\t".join(fields) for fields in zip(*columns, strict=True)]
-    lines.append("")
-    whole = "\n".join(lines)
+    lines = map("\t".join, zip(*columns, strict=True))
+    whole = start + f"\n{start}".join(lines) + "\n"
     # One look at the whole, rather than one at each value.
     if "\0" in whole:
         raise ValueError("PostgreSQL's text cannot hold NUL")

@@ -12,6 +12,8 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -77,16 +79,11 @@ class DispatchDocument:
     detail_rows: list[DetailRow]
     line_rows: list[DispatchLineRow]
 
-    def details_of(self, batch: int) -> Iterator[tuple[object, ...]]:
+    def details(self) -> Iterator[tuple[object, ...]]:
         """The rows of dispatch_detail, in the columns of core.db.inbound.copy_details()."""
         for row in self.detail_rows:
             # The id stands twice: as the partner wrote it, and as the number that it is.
-            yield (batch, row[0], row[1], *row[1:])
-
-    def lines_of(self, batch: int) -> Iterator[tuple[object, ...]]:
-        """The rows of dispatch_line, in the columns of core.db.inbound.copy_lines()."""
-        for row in self.line_rows:
-            yield (batch, *row)
+            yield (row[0], row[1], *row[1:])
 
 
 def validate_dispatch(document: object) -> None:
@@ -178,6 +175,8 @@ def _rows(records: Iterable[dict[str, Any]]) -> tuple[list[DetailRow], list[Disp
     return details, _faults_told(rows)
 
 
+_id = itemgetter("id")
+_sorted_dump = partial(orjson.dumps, option=orjson.OPT_SORT_KEYS)
 _Numbers = Sequence[str | None] | None
 
 
@@ -256,19 +255,11 @@ def _digest(record: dict[str, Any]) -> bytes:
             line["units"].sort(key=_sorted_dump)
     if len(lines) > 1:
         # Nearly always the ids alone tell the lines apart, and a dump of each is spared.
-        alike = len({line["id"] for line in lines}) < len(lines)
+        alike = len(set(map(_id, lines))) < len(lines)
         lines.sort(key=_sorted_dump if alike else _id)
     if "trackingNumbers" in record:
         record["trackingNumbers"] = sorted(record["trackingNumbers"])
     return hashlib.sha256(_sorted_dump(record)).digest()
-
-
-def _id(line: dict[str, Any]) -> Any:
-    return line["id"]
-
-
-def _sorted_dump(value: object) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def _instant(holder: dict[str, Any], name: str, where: str = "") -> datetime | None:

@@ -103,8 +103,8 @@ class Accept:
                 partner_sequence=sequence,
                 received_at=got.received_at,
             )
-            inbound.copy_details(conn, copytext.pieces(document.details_of(batch)))
-            inbound.copy_lines(conn, copytext.pieces(document.lines_of(batch)))
+            inbound.copy_details(conn, copytext.pieces(batch, document.details()))
+            inbound.copy_lines(conn, copytext.pieces(batch, document.line_rows))
             self._record_loaded(conn, got, batch, document.external_file_name)
             if sequence is not None:
                 noticed = sequences.notice(conn, batch, file.warehouse_id, sequence)

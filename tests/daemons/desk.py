@@ -187,8 +187,8 @@ class Desk(Site):
                 partner_sequence=document.file_sequence,
                 received_at=now,
             )
-            inbound.copy_details(conn, copytext.pieces(document.details_of(batch)))
-            inbound.copy_lines(conn, copytext.pieces(document.lines_of(batch)))
+            inbound.copy_details(conn, copytext.pieces(batch, document.details()))
+            inbound.copy_lines(conn, copytext.pieces(batch, document.line_rows))
         return batch
 
     def apply(self) -> int:

@@ -82,6 +82,21 @@ def test_arrays(arrays: list[list[str | None]]) -> None:
     assert {second for _, second in fields} == {"end"}
 
 
+@given(st.lists(st.none() | st.lists(st.sampled_from(["ab1", "c,", "NULL"]))))
+def test_arrays_and_none(arrays: list[list[str | None] | None]) -> None:
+    """A column that is partly null keeps each array in its place, whether it needs an escape."""
+    fields = _fields(copytext.encode([(elements,) for elements in arrays]))
+    assert [field and _elements(field) for (field,) in fields] == arrays
+
+
+def test_pieces() -> None:
+    """A batch of any size comes whole and in order, each row with its number first."""
+    rows = [(number, f"row {number}") for number in range(copytext.PIECE + 1)]
+    pieces = list(copytext.pieces(7, rows))
+    assert len(pieces) == 2
+    assert _fields(b"".join(pieces)) == [["7", str(number), text] for number, text in rows]
+
+
 @pytest.mark.parametrize(
     ("value", "field"),
     [
