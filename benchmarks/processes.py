@@ -67,9 +67,10 @@ def serving(
 
     Yields what is filled when they have ended: the peak bytes (see Ran) by the first argument.
     """
-    running = [(command[0], start(command, log, environ)) for command in commands]
+    running: list[tuple[str, subprocess.Popen[bytes]]] = []
     peaks: dict[str, list[int]] = defaultdict(list)
     try:
+        running.extend((command[0], start(command, log, environ)) for command in commands)
         yield peaks
         for _, process in running:
             process.terminate()
