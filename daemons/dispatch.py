@@ -151,6 +151,7 @@ class Dispatch:
             batch = batches.lock(conn, found.id, LOADED)
             if batch is None:
                 return
+            connect.prefer_keys(conn)
             job = _Job(conn, batch)
             settled = job.run()
             refused = dispatches.refused(conn, batch.id)

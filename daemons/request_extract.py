@@ -112,6 +112,7 @@ class Generate:
         started = time.monotonic()
         with conn.transaction():
             generation.see_one_moment(conn)
+            connect.prefer_keys(conn)
             ids = generation.claim(conn, self._limits.orders)
             if not ids:
                 return False
