@@ -96,7 +96,7 @@ class Bench:
               help="Orders that go one at a time, for the time from commit to file.")  # fmt: skip
 @click.option("--statistics", type=click.Choice(get_args(Statistics)), default="autovacuum",
               show_default=True, help="What the planner knows: what autovacuum finds by itself, "
-              "nothing at all, or everything before each stage.")  # fmt: skip
+              "nothing at all, or everything before each stage or half.")  # fmt: skip
 @click.option("--in-turn", is_flag=True, help="One stage after the other, not all at once.")
 @click.option("--seed", type=int, default=SEED, show_default=True)
 @click.option("--programs", type=click.Path(exists=True, file_okay=False, path_type=Path),

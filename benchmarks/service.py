@@ -3,7 +3,8 @@
 They are started first, and idle until the submission of the orders is committed: then orders are
 generated while others are batched, sealed and published. What the warehouses do is not timed, so
 their answers are made aside, and put into the inbound directories together: then files are loaded
-while others are applied. The time of each half ends with what its last daemon logs last.
+while others are applied. A half ends with the log's line that makes its orders complete: the last
+published there, the last applied here.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def run(site: Installation, volume: Volume, copies: int, statistics: Statistics)
 
 
 def _submit(site: Installation) -> float:
-    """Submit all orders in one commit; when it began, as time.time() counts.
+    """Submit all orders in one commit; the moment before the commit, as time.time() counts.
 
     What the intake left to be written is written before it: it is not to be paid for by the stages.
     """

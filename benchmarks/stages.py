@@ -32,8 +32,8 @@ class Stage:
 
     name: str
     seconds: float
-    """From when the first of its daemons was ready until the last had ended; all at once: in which
-    one of its daemons worked."""
+    """From when the first of its daemons was ready until the last had ended; all at once: what its
+    units took, a copy's share."""
     start_seconds: float
     peak_bytes: int
 

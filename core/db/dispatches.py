@@ -58,6 +58,7 @@ def records(conn: psycopg.Connection, batch: int) -> list[Record]:
     claims: dict[int, list[Claim]] = defaultdict(list)
     names = _names_kept()
     with conn.cursor(binary=True) as cursor:
+        # Of the applied records too: nearly always there are none, and all lines are in one piece.
         cursor.execute(
             """
             select sequence, line_no, line_id, status, quantity, unit_count, captured, fault
@@ -67,7 +68,6 @@ def records(conn: psycopg.Connection, batch: int) -> list[Record]:
             """,
             {"batch": batch},
         )
-        # Of the applied ones too: nearly always there are none, and all are in one piece.
         for sequence, no, line, status, quantity, units, captured, fault in cursor.fetchall():
             claim = Claim(no, line, status, quantity, units, names(captured), fault)
             claims[sequence].append(claim)

@@ -48,7 +48,8 @@ def are_imeis(values: Sequence[str]) -> bool:
     """Whether every one of these is_imei(); over many at once it takes a twentieth of the time.
 
     Each place of all numbers is a byte string, and the sum of these, each taken for one large
-    integer, has the digit sum of a number in each byte: 15 digits of 9 are 135, nothing is carried.
+    integer, has the digit sum of a number in each byte. A place counts at most 9, doubled or not:
+    15 of them are 135, and nothing is carried.
     """
     digits = "".join(values)
     if not values:

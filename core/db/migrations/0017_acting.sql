@@ -1,4 +1,4 @@
--- As in 0005, but who acts is asked once a statement, and not for each order.
+-- Who acts is asked once a statement, and not for each order.
 create or replace function sales_order_moved() returns trigger
 language plpgsql security definer set search_path = public, pg_temp as $$
 declare

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from console.embedded import PORT, SUPERUSER, EmbeddedPostgres
-from core.db.connect import PASS_OVER_AFTER, Address, connect
+from core.db.connect import PASS_OVER_AFTER, Address, connect, prefer_keys
 from tests.postgres import Database
 
 GIVEN_UP = 10
@@ -31,6 +31,25 @@ def test_both_ends_give_up_a_dead_line() -> None:
         for idle, interval, count, unanswered in (_our_end(conn), _servers_end(conn)):
             assert 0 < idle + interval * count <= GIVEN_UP
             assert 0 < unanswered <= GIVEN_UP * 1000
+
+
+def test_keys_are_preferred_by_one_transaction(database: Database) -> None:
+    """In the transaction a plan goes by key even where a look at all rows is cheaper, and after it
+    no longer: of other statements' plans it makes slow ones.
+    """
+    conn = database.connect()
+
+    def plan() -> str:
+        rows = conn.execute("explain select name from warehouse where id = any('{A,B,C,D,E}')")
+        return "\n".join(row[0] for row in rows)
+
+    before = plan()
+    assert "Index Scan using" not in before
+    with conn.transaction():
+        prefer_keys(conn)
+        with conn.transaction():
+            assert "Index Scan using warehouse_pkey" in plan()
+    assert plan() == before
 
 
 def test_server_lets_go_of_a_client_that_is_gone(database: Database) -> None:
