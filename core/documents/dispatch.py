@@ -172,7 +172,7 @@ def _rows(records: Iterable[dict[str, Any]]) -> tuple[list[DetailRow], list[Disp
                 orjson.dumps(errors).decode() if errors else None,
             )
         )
-    return details, _faults_told(rows)
+    return details, _with_faults(rows)
 
 
 _id = itemgetter("id")
@@ -215,8 +215,8 @@ def _numbers(column: list[str] | None) -> _Numbers:
     return [value or None for value in column] if any(column) else None
 
 
-def _faults_told(rows: list[DispatchLineRow]) -> list[DispatchLineRow]:
-    """The rows, those with a fault in their units with it: looked for in all units at once."""
+def _with_faults(rows: list[DispatchLineRow]) -> list[DispatchLineRow]:
+    """The rows, each with what is wrong in its units: looked for in all units of the file at once."""
     if are_imeis([imei for row in rows for imei in row.imeis or () if imei is not None]):
         return rows
     invalid = Reason.IMEI_INVALID.value

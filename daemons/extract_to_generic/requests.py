@@ -98,10 +98,10 @@ class Extract:
             if batch is None:
                 return
             taken = contents.take(conn, batch, checked=self._properties.checks_fraud)
-            lines = contents.lines(conn, batch)
-            file = (
-                self._sealed(conn, batch, taken.orders, lines, recipients) if taken.orders else None
-            )
+            file, lines = None, []
+            if taken.orders:
+                lines = contents.lines(conn, batch)
+                file = self._sealed(conn, batch, taken.orders, lines, recipients)
             if file is None:
                 self._tree.unseal(batch.warehouse_id, batch.id)
             requests.set_record_count(conn, batch.id, len(taken.orders))
