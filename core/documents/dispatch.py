@@ -216,7 +216,7 @@ def _numbers(column: list[str] | None) -> _Numbers:
 
 
 def _with_faults(rows: list[DispatchLineRow]) -> list[DispatchLineRow]:
-    """The rows, each with what is wrong in its units: looked for in all units of the file at once."""
+    """The rows, each with what is wrong in its units, looked for in all of the file at once."""
     if are_imeis([imei for row in rows for imei in row.imeis or () if imei is not None]):
         return rows
     invalid = Reason.IMEI_INVALID.value
