@@ -34,6 +34,8 @@ SETTINGS = {
     "shared_buffers": "1GB",
     "max_wal_size": "4GB",
     "min_wal_size": "2GB",
+    # Room for the log of all jobs at once: a full buffer makes each of them write and wait.
+    "wal_buffers": "64MB",
     "work_mem": "32MB",
     "maintenance_work_mem": "256MB",
     "fsync": "on",
