@@ -1,7 +1,8 @@
-"""Statements on whether the outbound files were compared with this very database.
+"""Statements on whether a warehouse's outbound files were compared with this very database.
 
-A server that was promoted or restored has been started since, and a database that was made anew has
-another oid: what was compared before says nothing of it.
+A server that was promoted or restored has been started since, a database that was made anew has
+another oid, and a dump restored into it makes the table anew, which then is another file: what was
+compared before says nothing of it.
 """
 
 from __future__ import annotations
@@ -9,31 +10,43 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     import psycopg
 
 
-def record(conn: psycopg.Connection) -> None:
-    """The files have been compared with this database, and what they are ahead of is held."""
+def record(conn: psycopg.Connection, warehouse: str, tree: UUID) -> None:
+    """Its files in that tree have been compared with this database, and it is held if it must."""
     conn.execute(
         """
-        insert into files_compared (server_started_at, database_oid)
-        select pg_postmaster_start_time(), oid from pg_database where datname = current_database()
-        on conflict (one) do update
-           set server_started_at = excluded.server_started_at,
-               database_oid = excluded.database_oid, compared_at = now()
-        """
+        insert into files_compared (warehouse_id, tree_id, server_started_at, database_oid,
+                                    filenode)
+        select %(warehouse)s, %(tree)s, pg_postmaster_start_time(), oid,
+               pg_relation_filenode('files_compared')
+          from pg_database where datname = current_database()
+        on conflict (warehouse_id) do update
+           set tree_id = excluded.tree_id, server_started_at = excluded.server_started_at,
+               database_oid = excluded.database_oid, filenode = excluded.filenode,
+               compared_at = now()
+        """,
+        {"warehouse": warehouse, "tree": tree},
     )
 
 
-def is_current(conn: psycopg.Connection) -> bool:
-    """Whether they have, since the server was started; also if they never were: none was sent."""
-    row = conn.execute(
+def current(conn: psycopg.Connection, tree: UUID | None = None) -> set[str]:
+    """The warehouses whose files were compared with this database: those in that tree, or in any.
+
+    A warehouse that is entered anew is none of them.
+    """
+    rows = conn.execute(
         """
-        select not exists (
-                select from files_compared c
-                  join pg_database d on d.datname = current_database()
-                 where (c.server_started_at, c.database_oid)
-                       is distinct from (pg_postmaster_start_time(), d.oid))
-        """
-    ).fetchone()
-    return row == (True,)
+        select c.warehouse_id
+          from files_compared c
+          join pg_database d on d.datname = current_database() and d.oid = c.database_oid
+         where c.server_started_at = pg_postmaster_start_time()
+           and c.filenode = pg_relation_filenode('files_compared')
+           and (%(tree)s::uuid is null or c.tree_id = %(tree)s)
+        """,
+        {"tree": tree},
+    ).fetchall()
+    return {row[0] for row in rows}

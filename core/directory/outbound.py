@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import re
 import secrets
@@ -143,9 +145,12 @@ class Outbound:
         """Put copy and manifest into the archive, then the file into the outbox, each to last.
 
         False says that the file is not in `work` any more: an earlier attempt has published it.
+        FileExistsError says that another file has gone out under this name.
         """
         work = self.work(warehouse, batch)
         archived = self.archived(warehouse, name)
+        if work.exists():
+            _refuse_other(archived.with_name(f"{name}.json"), manifest)
         try:
             durable.link(work, archived)
         except FileExistsError:
@@ -222,6 +227,16 @@ class Outbound:
                 with suppress(OSError):
                     durable.unlink(path)
         return []
+
+
+def _refuse_other(path: Path, manifest: bytes) -> None:
+    """A manifest outlives its copy, which may be removed: no other file takes its name."""
+    try:
+        earlier = json.loads(path.read_bytes()).get("identifier")
+    except (FileNotFoundError, ValueError):
+        return
+    if earlier is not None and earlier != json.loads(manifest)["identifier"]:
+        raise FileExistsError(errno.EEXIST, f"tells of another file, {earlier}", str(path))
 
 
 def _names(directory: Path) -> set[str]:

@@ -75,15 +75,16 @@ from core.envelope import KeyringError
 from core.events import Event
 from core.overdue import Lateness, Overdue
 from daemons.extract_to_generic.acknowledging import Acknowledge
+from daemons.extract_to_generic.comparing import Compare, files_ahead
 from daemons.extract_to_generic.requests import Extract
-from daemons.extract_to_generic.watching import Watch, files_ahead
+from daemons.extract_to_generic.watching import Watch
 
 if TYPE_CHECKING:
     import psycopg
 
     from core.config import Properties
 
-__all__ = ["Acknowledge", "Extract", "Watch", "build", "files_ahead", "lateness", "main"]
+__all__ = ["Acknowledge", "Compare", "Extract", "Watch", "build", "files_ahead", "lateness", "main"]
 
 NAME = "extract-to-generic"
 ROLE = "sales_order_extract_to_generic"
@@ -119,12 +120,9 @@ def build(properties: Properties) -> Daemon:
     except KeyringError as error:
         raise ConfigError(list(error.problems)) from error
     interval = properties.extract_to_generic.interval
-    extract = Extract(properties, tree, keyring)
-    acknowledge = Acknowledge(properties, tree, keyring)
-
-    def on_connect(conn: psycopg.Connection) -> None:
-        migrate.require_current(conn)
-        files_ahead(conn, tree)
+    compare = Compare(tree, properties.daemon.backoffmax)
+    extract = Extract(properties, tree, keyring, compare)
+    acknowledge = Acknowledge(properties, tree, keyring, compare)
 
     def check(conn: psycopg.Connection) -> list[str]:
         missing = access.problems_of_keys(conn, keyring.encryption_for)
@@ -147,11 +145,11 @@ def build(properties: Properties) -> Daemon:
                 resting=acknowledge.resting,
                 channels=("sales_order_acknowledgement",),
             ),
-            Duty("watch", Watch(tree), interval=interval),
+            Duty("watch", Watch(tree, compare), interval=interval, resting=compare.resting),
             Duty("overdue", lateness(properties), interval=properties.overdue.interval),
         ),
         connect=lambda: connect.connect(access.address(properties, ROLE, NAME)),
-        on_connect=on_connect,
+        on_connect=migrate.require_current,
         check=check,
         warnings=tree.warnings,
         waiting=lambda conn: (

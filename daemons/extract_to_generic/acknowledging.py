@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from core.config import Properties
     from core.envelope import Keyring
+    from daemons.extract_to_generic.comparing import Compare
 
 DISPATCH = "Sales Order Dispatch"
 
@@ -33,10 +34,13 @@ DISPATCH = "Sales Order Dispatch"
 class Acknowledge:
     """Tells the partners what became of their files, one warehouse after the other."""
 
-    def __init__(self, properties: Properties, tree: Outbound, keyring: Keyring) -> None:
+    def __init__(
+        self, properties: Properties, tree: Outbound, keyring: Keyring, compare: Compare
+    ) -> None:
         self._properties = properties
         self._tree = tree
         self._keyring = keyring
+        self._compare = compare
         self._rota = Rota(properties.daemon.backoffmax)
         self._full: set[str] = set()
         self._attempts = Attempts(
@@ -53,8 +57,10 @@ class Acknowledge:
 
     def __call__(self, conn: psycopg.Connection) -> bool:
         """Seal and publish one acknowledgement; True if there may be more."""
-        for warehouse, number in self._rota.order(acknowledgements.waiting(conn)):
-            if self._is_full(conn, warehouse):
+        waiting = acknowledgements.waiting(conn)
+        compared = self._compare(conn) if waiting else set()
+        for warehouse, number in self._rota.order(waiting):
+            if warehouse not in compared or self._is_full(conn, warehouse):
                 continue
             # The same turn as for request files: reconcile holds it to look at the tree.
             with connect.turn(conn, Turn.SEAL, number) as mine:

@@ -32,15 +32,19 @@ if TYPE_CHECKING:
     from core.config import Properties
     from core.db.batches import Batch
     from core.envelope import Keyring
+    from daemons.extract_to_generic.comparing import Compare
 
 
 class Extract:
     """Seals and publishes, one warehouse after the other."""
 
-    def __init__(self, properties: Properties, tree: Outbound, keyring: Keyring) -> None:
+    def __init__(
+        self, properties: Properties, tree: Outbound, keyring: Keyring, compare: Compare
+    ) -> None:
         self._properties = properties
         self._tree = tree
         self._keyring = keyring
+        self._compare = compare
         self._rota = Rota(properties.daemon.backoffmax)
         self._attempts = Attempts(
             properties.daemon.attempts,
@@ -60,7 +64,10 @@ class Extract:
             *batches.waiting(conn, BatchType.REQUEST, SEALED),
             *batches.waiting(conn, BatchType.REQUEST, BATCHED),
         }
+        compared = self._compare(conn) if waiting else set()
         for warehouse, number in self._rota.order(sorted(waiting)):
+            if warehouse not in compared:
+                continue
             with connect.turn(conn, Turn.SEAL, number) as mine:
                 if mine and self._serve(conn, warehouse):
                     return True

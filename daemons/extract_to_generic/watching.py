@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core import log
-from core.db import acknowledgements, comparing, requests, warehouses
-from core.directory import Outbound, acknowledgement_name, published_name
+from core.db import acknowledgements, requests, warehouses
+from core.directory import Outbound
 from core.errors import Reason
 from core.events import Event
 
@@ -16,15 +16,20 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from daemons.extract_to_generic.comparing import Compare
+
 
 class Watch:
     """Looks whether partners have taken their files, and whether a changed tree is back."""
 
-    def __init__(self, tree: Outbound) -> None:
+    def __init__(self, tree: Outbound, compare: Compare) -> None:
         self._tree = tree
+        self._compare = compare
 
     def __call__(self, conn: psycopg.Connection) -> bool:
         """One look at every outbound directory; never more to do."""
+        # Here too, since Load from Generic waits for it, whether there is anything to send or not.
+        self._compare(conn)
         for warehouse in warehouses.all_warehouses(conn):
             if warehouse.held_reason == Reason.WORK_TREE_CHANGED:
                 self._release(conn, warehouse.id)
@@ -53,24 +58,3 @@ class Watch:
         trees = requests.trees_of_sealed(conn, warehouse)
         if trees | acknowledgements.trees_of_sealed(conn, warehouse) <= {self._tree.tree_id()}:
             warehouses.release(conn, warehouse, Reason.WORK_TREE_CHANGED)
-
-
-def files_ahead(conn: psycopg.Connection, tree: Outbound) -> None:
-    """Hold each warehouse whose archive knows a file that the database does not.
-
-    Load from Generic, which cannot see the archive, waits until this is done.
-    """
-    # The files first: what is published between the two looks is then known to the database.
-    names = [warehouse.id for warehouse in warehouses.all_warehouses(conn)]
-    highest = {name: tree.highest_sequence(name) for name in names}
-    acknowledged = {name: tree.highest_acknowledgement(name) for name in names}
-    numbers = acknowledgements.last_number(conn)
-    for warehouse in warehouses.all_warehouses(conn):
-        name = None
-        if highest.get(warehouse.id, 0) > warehouse.file_sequence:
-            name = published_name(warehouse.id, highest[warehouse.id])
-        elif acknowledged.get(warehouse.id, 0) > numbers[warehouse.id]:
-            name = acknowledgement_name(warehouse.id, acknowledged[warehouse.id])
-        if name and warehouses.hold(conn, warehouse.id, Reason.DATABASE_OLDER_THAN_FILES):
-            log.emit(Event.DATABASE_OLDER_THAN_FILES, warehouse=warehouse.id, file=name)
-    comparing.record(conn)

@@ -73,14 +73,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core import access, log
+from core import access
 from core.config import ConfigError
 from core.daemon import Daemon, Duty, command
-from core.db import comparing, connect, inbound, migrate, warehouses
+from core.db import connect, migrate
 from core.directory import Inbound
 from core.envelope import KeyringError
-from core.errors import Defer, Reason
-from core.events import Event
+from daemons.load_from_generic.comparing import files_ahead
 from daemons.load_from_generic.files import Load
 
 if TYPE_CHECKING:
@@ -88,38 +87,10 @@ if TYPE_CHECKING:
 
     from core.config import Properties
 
-__all__ = ["Load", "build", "files_ahead", "main", "require_compared"]
+__all__ = ["Load", "build", "files_ahead", "main"]
 
 NAME = "load-from-generic"
 ROLE = "sales_order_load_from_generic"
-COMPARED_AGAIN = 0.5
-"""Seconds until it is looked again whether Extract to Generic has compared its archive."""
-NEWEST = 100
-"""How many archived files are looked for in the database at a connect."""
-
-
-def files_ahead(conn: psycopg.Connection, tree: Inbound) -> None:
-    """Hold each warehouse of which the archive has an accepted file that the database has not."""
-    # The files first: what is archived between the two looks is then known to the database.
-    names = [warehouse.id for warehouse in warehouses.all_warehouses(conn)]
-    newest = {name: tree.names("archive", name)[-NEWEST:] for name in names}
-    for name, claims in newest.items():
-        unknown = set(claims) - inbound.known_claims(conn, claims)
-        if unknown and warehouses.hold(conn, name, Reason.DATABASE_OLDER_THAN_FILES):
-            log.emit(Event.DATABASE_OLDER_THAN_FILES, warehouse=name, file=max(unknown))
-
-
-def require_compared(conn: psycopg.Connection) -> None:
-    """Defer until Extract to Generic has compared its own archive with this database.
-
-    Were a request lost with the database, the answer to it would be refused.
-    """
-    if not comparing.is_current(conn):
-        raise Defer(
-            "Extract to Generic has not compared its archive with the database since the "
-            "database was started: it does at its own start, and when it has reconnected",
-            COMPARED_AGAIN,
-        )
 
 
 def build(properties: Properties) -> Daemon:
@@ -134,8 +105,8 @@ def build(properties: Properties) -> Daemon:
 
     def on_connect(conn: psycopg.Connection) -> None:
         migrate.require_current(conn)
+        load.reconnected()
         files_ahead(conn, tree)
-        require_compared(conn)
 
     def check(conn: psycopg.Connection) -> list[str]:
         missing = access.problems_of_keys(conn, keyring.signers_of)

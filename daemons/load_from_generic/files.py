@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from core import documents, envelope, log
-from core.db import connect, inbound, warehouses
+from core.db import comparing, connect, inbound, warehouses
 from core.db.connect import Turn
 from core.directory import Inbound, partner_name
 from core.envelope import KeyringError, Profile
@@ -16,6 +16,7 @@ from core.errors import Defer, Reason, Reject
 from core.events import Event
 from core.rota import Rota
 from daemons.load_from_generic.accepting import Accept, Received
+from daemons.load_from_generic.comparing import is_ahead
 from daemons.load_from_generic.verdicts import Verdicts
 
 if TYPE_CHECKING:
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 
 SURROUNDINGS = (psycopg.OperationalError, OSError, Defer, KeyringError)
 """What is nobody's fault here: the file is tried again, and its attempt does not count."""
+NOT_COMPARED = (
+    "Extract to Generic has not compared its archive of {} with the database since the database "
+    "was started or restored: it does once it runs and can read its archive"
+)
+COMPARED_AGAIN = 0.5
+"""Seconds until it is looked again whether it has."""
 
 
 class Load:
@@ -45,14 +52,25 @@ class Load:
         self._excused: set[str] = set()
         self._strays: dict[str, list[str]] = {}
         self._full: set[str] = set()
+        self._compared: set[str] = set()
+
+    def reconnected(self) -> None:
+        """Forget which archives were compared: it may be another database, or have lost commits."""
+        self._compared.clear()
 
     def resting(self) -> bool:
         """Whether a warehouse rests, for its directory or its keys."""
         return self._rota.resting
 
     def __call__(self, conn: psycopg.Connection) -> bool:
-        """Take up one file; True if there may be more."""
+        """Take up one file; True if there may be more.
+
+        Defer says that files wait whose warehouse Extract to Generic has not compared: were a
+        request lost with the database, the answer to it would be refused.
+        """
         loaded = inbound.with_loaded(conn)
+        compared = comparing.current(conn)
+        waiting = []
         open_ = [
             (warehouse.id, warehouse.number)
             for warehouse in warehouses.all_warehouses(conn)
@@ -62,9 +80,14 @@ class Load:
             # Looked at one by one: a directory of a million files costs its own partner's turn.
             if name not in loaded and not self._has_work(name):
                 continue
+            if name not in compared:
+                waiting.append(name)
+                continue
             with connect.turn(conn, Turn.LOAD, number) as mine:
                 if mine and self._serve(conn, name):
                     return True
+        if waiting:
+            raise Defer(NOT_COMPARED.format(", ".join(waiting)), COMPARED_AGAIN)
         return False
 
     def _has_work(self, warehouse: str) -> bool:
@@ -90,6 +113,8 @@ class Load:
         """Go on with what is claimed, else claim the oldest file; False if it has to rest."""
         self._rota.tried(warehouse)
         try:
+            if self._is_ahead(conn, warehouse):
+                return False
             self._finish(conn, warehouse)
             claim = self._next_claim(warehouse)
             if claim is None:
@@ -102,6 +127,18 @@ class Load:
             return False
         self._rota.served(warehouse)
         return True
+
+    def _is_ahead(self, conn: psycopg.Connection, warehouse: str) -> bool:
+        """Whether the archive is ahead of the database; looked at before a warehouse's first file.
+
+        At the connection its tree may have been away, or the warehouse not been entered.
+        """
+        if warehouse in self._compared:
+            return False
+        if is_ahead(conn, self._tree, warehouse):
+            return True
+        self._compared.add(warehouse)
+        return False
 
     def _finish(self, conn: psycopg.Connection, warehouse: str) -> None:
         """Record what was archived by whoever ended before it could record that."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from core import envelope
 from core.directory import published_name
 from core.domain.batch import FAILED, PUBLISHED, SET_ASIDE
-from daemons.extract_to_generic.watching import files_ahead
+from daemons.extract_to_generic import files_ahead
 from tests.daemons.depot import PARTNER, STRANGER, document, partner_acknowledgement
 from tests.daemons.desk import line, record
 from tests.daemons.test_extract_recovery import sealed_and_not_published

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from core import config, envelope
 from core.directory import Inbound, Outbound
 from core.envelope import Profile
-from daemons.extract_to_generic import Acknowledge, Extract, Watch
+from daemons.extract_to_generic import Acknowledge, Compare, Extract, Watch
 from daemons.load_from_generic import Load
 from tests.daemons.desk import Desk, drained, line, record
 
@@ -47,6 +47,8 @@ class Depot(Desk):
         self.outbound.prepare(warehouse)
         self.inbound.prepare(warehouse)
         envelope.pin(self.keys / PARTNER / "trust", warehouse, self.trust)
+        # As Extract to Generic does, once it runs and sees a warehouse that it has not compared.
+        self.compare()(self.conn("extract_to_generic"))
 
     @property
     def properties(self) -> Properties:
@@ -61,9 +63,13 @@ class Depot(Desk):
             own.symlink_to(self.keys / US / "trust" / "own")
         return envelope.load(self.trust, self.keys / US / "credentials")
 
+    def compare(self) -> Compare:
+        """The look for files that the database has lost, as a process has it."""
+        return Compare(self.outbound, longest_rest=30.0)
+
     def extractor(self) -> Extract:
         """The daemon's work, as a process has it that was started now."""
-        return Extract(self.properties, self.outbound, self.keyring)
+        return Extract(self.properties, self.outbound, self.keyring, self.compare())
 
     def extract(self) -> int:
         """Seal and publish whatever is batched; how many units of work."""
@@ -71,12 +77,12 @@ class Depot(Desk):
 
     def acknowledge(self) -> int:
         """Seal and publish whatever acknowledgement waits; how many units of work."""
-        duty = Acknowledge(self.properties, self.outbound, self.keyring)
+        duty = Acknowledge(self.properties, self.outbound, self.keyring, self.compare())
         return drained(duty, self.conn("extract_to_generic"))
 
     def watch(self) -> None:
         """One look at the outbound directories."""
-        Watch(self.outbound)(self.conn("extract_to_generic"))
+        Watch(self.outbound, self.compare())(self.conn("extract_to_generic"))
 
     def loader(self) -> Load:
         """The daemon's work, as a process has it that was started now."""

@@ -338,7 +338,7 @@ def _sealed_only(depot: Depot) -> Path:
     """Sealed and not published, as a crash leaves it; where its file is."""
     _waiting(depot)
     conn = depot.conn("extract_to_generic")
-    duty = Acknowledge(depot.properties, depot.outbound, depot.keyring)
+    duty = Acknowledge(depot.properties, depot.outbound, depot.keyring, depot.compare())
     found = acknowledgements.next_unpublished(conn, "LONDON")
     assert found is not None
     duty._publish = lambda *_: None  # type: ignore[method-assign]  # noqa: SLF001  # the crash

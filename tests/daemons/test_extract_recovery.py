@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from core.db import comparing
 from core.directory import published_name
 from core.errors import Reason
 from daemons.extract_to_generic import files_ahead
@@ -40,8 +41,10 @@ def test_publishing_goes_on(depot: Depot) -> None:
 def test_a_file_that_has_gone_out_is_not_sent_again(depot: Depot) -> None:
     """A file that was renamed and not recorded is recorded, also if the partner has taken it."""
     batch = sealed_and_not_published(depot)
-    depot.outbound.publish("LONDON", batch, published_name("LONDON", 1), b"{}")
-    (depot.outbound.outbox("LONDON") / published_name("LONDON", 1)).unlink()
+    name = published_name("LONDON", 1)
+    manifest = depot.outbound.archived("LONDON", f"{name}.json").read_bytes()
+    depot.outbound.publish("LONDON", batch, name, manifest)
+    (depot.outbound.outbox("LONDON") / name).unlink()
     depot.extract()
     assert depot.stage(batch) == "Extract/Load, Complete"
     assert depot.sent("LONDON") == []
@@ -181,6 +184,86 @@ def test_files_newer_than_the_database_hold_the_warehouse(depot: Depot) -> None:
     assert held(depot, "LONDON") == Reason.DATABASE_OLDER_THAN_FILES
     assert held(depot, "LEEDS") is None
     assert (len(depot.sent("LONDON")), len(depot.sent("LEEDS"))) == (1, 1)
+
+
+def test_a_tree_that_is_away_is_not_compared(depot: Depot) -> None:
+    """An archive that is not mounted looks empty, and says nothing; once it is back it counts."""
+    depot.batched()
+    depot.extract()
+    conn = depot.conn("extract_to_generic")
+    depot.lose("delete from outbound_file; delete from files_compared")
+    depot.owner.execute("update warehouse set file_sequence = 0")
+    away = depot.outbound.root.rename(depot.root / "away")
+    with pytest.raises(FileNotFoundError):
+        depot.watch()
+    assert comparing.current(conn) == set()
+    away.rename(depot.outbound.root)
+    depot.watch()
+    assert comparing.current(conn) == set(depot.warehouses)
+    assert held(depot, "LONDON") == Reason.DATABASE_OLDER_THAN_FILES
+
+
+def test_a_warehouse_entered_anew_is_compared_before_anything_is_sent(depot: Depot) -> None:
+    """Lost with the commits and entered again, it may have been sent files: while running, too."""
+    depot.batched()
+    depot.extract()
+    extractor = depot.extractor()
+    depot.lose(
+        "delete from outbound_file; delete from files_compared where warehouse_id = 'LONDON'"
+    )
+    depot.owner.execute("update warehouse set file_sequence = 0 where id = 'LONDON'")
+    depot.batched()
+    drained(extractor, depot.conn("extract_to_generic"))
+    assert held(depot, "LONDON") == Reason.DATABASE_OLDER_THAN_FILES
+    assert len(depot.sent("LONDON")) == 1
+
+
+def test_another_tree_is_compared_as_well(depot: Depot) -> None:
+    """What was compared in one tree says nothing of another that is mounted in its place."""
+    conn = depot.conn("extract_to_generic")
+    assert comparing.current(conn, depot.outbound.tree_id()) == set(depot.warehouses)
+    depot.outbound.root.rename(depot.root / "first")
+    depot.outbound.init()
+    assert comparing.current(conn, depot.outbound.tree_id()) == set()
+    depot.outbound.prepare("LONDON")
+    (depot.outbound.archived("LONDON", published_name("LONDON", 7) + ".json")).write_text("{}")
+    depot.watch()
+    assert held(depot, "LONDON") == Reason.DATABASE_OLDER_THAN_FILES
+    assert held(depot, "LEEDS") is None
+
+
+def test_an_archive_that_cannot_be_read_keeps_its_warehouse_alone(depot: Depot) -> None:
+    """The others are compared and served; this one is as soon as its archive can be read."""
+    depot.lose("delete from files_compared")
+    archive = depot.outbound.root / "archive" / "LONDON"
+    archive.rmdir()
+    archive.touch()
+    depot.order(("CASE", 1, "1"), ("SIM", 1, "1"))
+    depot.generate()
+    depot.batch()
+    depot.extract()
+    assert (len(depot.sent("LONDON")), len(depot.sent("LEEDS"))) == (0, 1)
+    assert comparing.current(depot.conn("extract_to_generic")) == set(depot.warehouses) - {"LONDON"}
+    archive.unlink()
+    archive.mkdir()
+    depot.extract()
+    assert len(depot.sent("LONDON")) == 1
+
+
+def test_no_other_file_takes_a_name_that_was_given(depot: Depot) -> None:
+    """Even with the archive's copy removed its manifest keeps an order from going out twice."""
+    depot.batched()
+    depot.extract()
+    name = published_name("LONDON", 1)
+    depot.outbound.archived("LONDON", name).unlink()
+    manifest = depot.outbound.archived("LONDON", f"{name}.json").read_bytes()
+    (depot.outbound.outbox("LONDON") / name).unlink()
+    depot.lose("delete from outbound_file")
+    depot.owner.execute("update warehouse set file_sequence = 0 where id = 'LONDON'")
+    depot.batched()
+    depot.extract()
+    assert depot.sent("LONDON") == []
+    assert depot.outbound.archived("LONDON", f"{name}.json").read_bytes() == manifest
 
 
 def test_two_processes_share_the_work(depot: Depot) -> None:

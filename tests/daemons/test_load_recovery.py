@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
+from core.db import comparing
 from core.errors import Defer, Reason, Reject
-from daemons import extract_to_generic
-from daemons.load_from_generic import files_ahead, require_compared
+from daemons.load_from_generic import files_ahead
 from tests.daemons.depot import GOOD, Depot, document
 from tests.daemons.desk import drained, line, record
 
@@ -232,21 +232,54 @@ def test_an_archive_newer_than_the_database_holds_the_warehouse(depot: Depot) ->
     ]
 
 
-@pytest.mark.parametrize("column", ["server_started_at", "database_oid"])
-def test_no_work_before_the_outbound_files_are_compared(depot: Depot, column: str) -> None:
-    """On a server that was started since, or in a database made anew, Extract to Generic looks
-    first: it alone can see that requests were lost.
+@pytest.mark.parametrize("column", ["server_started_at", "database_oid", "filenode", None])
+def test_no_work_before_the_outbound_files_are_compared(depot: Depot, column: str | None) -> None:
+    """On a server that was started since, in a database made anew, after a dump was restored, and
+    for a warehouse entered anew, Extract to Generic looks first: it alone can see that requests
+    were lost. Other warehouses go on meanwhile.
     """
+    other = {"server_started_at": "now() - interval '1 day'"}.get(column or "", "1")
+    depot.owner.execute(
+        f"update files_compared set {column} = {other} where warehouse_id = 'LONDON'"  # noqa: S608
+        if column
+        else "delete from files_compared where warehouse_id = 'LONDON'"
+    )
+    waiting = depot.drop("LONDON", depot.sealed(GOOD))
+    depot.drop("LEEDS", depot.sealed(document(warehouse="LEEDS")))
+    with pytest.raises(Defer, match="has not compared its archive of LONDON"):
+        depot.take_up()
+    assert waiting.exists()
+    assert [status for _, status, _ in depot.files()] == ["ARCHIVED"]
+    depot.watch()
+    depot.take_up()
+    assert [status for _, status, _ in depot.files()] == ["ARCHIVED", "ARCHIVED"]
+
+
+def test_a_table_that_a_restore_made_anew_is_no_comparison(depot: Depot) -> None:
+    """A dump restored into the running server brings its own rows: they count for nothing."""
     conn = depot.conn("load_from_generic")
-    require_compared(conn)
-    extract_to_generic.files_ahead(depot.conn("extract_to_generic"), depot.outbound)
-    require_compared(conn)
-    other = {"server_started_at": "now() - interval '1 day'", "database_oid": "1"}[column]
-    depot.owner.execute(f"update files_compared set {column} = {other}")  # noqa: S608
-    with pytest.raises(Defer, match="Extract to Generic has not compared"):
-        require_compared(conn)
-    extract_to_generic.files_ahead(depot.conn("extract_to_generic"), depot.outbound)
-    require_compared(conn)
+    assert comparing.current(conn) == set(depot.warehouses)
+    depot.owner.execute("create table kept as table files_compared")
+    depot.owner.execute("truncate files_compared")
+    depot.owner.execute("insert into files_compared select * from kept")
+    assert comparing.current(conn) == set()
+    depot.watch()
+    assert comparing.current(conn) == set(depot.warehouses)
+
+
+def test_an_archive_that_was_away_at_the_connection_is_compared_before_the_first_file(
+    depot: Depot,
+) -> None:
+    """A tree that is mounted later, or a warehouse entered later, is compared all the same."""
+    depot.drop("LONDON", depot.sealed(GOOD))
+    depot.take_up()
+    depot.owner.execute("delete from inbound_file")
+    again = depot.drop("LONDON", depot.sealed(GOOD))
+    depot.take_up()
+    assert again.exists()
+    assert depot.rows("select id, held_reason from warehouse where held_reason is not null") == [
+        ("LONDON", "DATABASE_OLDER_THAN_FILES")
+    ]
 
 
 def test_one_content_dropped_at_once_in_many_places(depot: Depot) -> None:

@@ -51,8 +51,9 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
                    "acknowledgement.published_at", "acknowledgement.taken_at",
                    "overdue.told_at", "overdue.times", "cancellation.batch_id",
                    "cancellation.sequence", "cancellation.status", "cancellation.sent_at",
-                   "files_compared.server_started_at",
-                   "files_compared.database_oid", "files_compared.compared_at"},
+                   "files_compared.tree_id", "files_compared.server_started_at",
+                   "files_compared.database_oid", "files_compared.filenode",
+                   "files_compared.compared_at"},
     },
     "load_from_generic": {
         "insert": {"inbound_file", "batch", "dispatch_detail", "dispatch_line", "acknowledgement",
