@@ -18,6 +18,11 @@ DESCRIPTION
     records when the partner has taken a file, and tells of files that are not taken, or not
     acknowledged, for longer than sales.order.overdue allows.
 
+    A database that was restored or failed over may have lost what was sent. Each warehouse's
+    archive is compared with it before anything is sealed or published: after each start of the
+    server, in another tree, and for a warehouse that is new. One whose files are newer is held
+    (DATABASE_OLDER_THAN_FILES), one whose archive cannot be read rests; the others go on.
+
     Acknowledgements of the partners' own files, which Load from Generic and Dispatch have written
     as rows, are sealed and published in the same way, under a gapless number of their own. Where
     more than sales.order.extract.to.generic.acknowledgement.maxuntaken of them lie untaken,

@@ -32,7 +32,9 @@ DESCRIPTION
     (sales.order.load.from.generic.quarantine.maxfiles), its files stay where they are.
 
     A database that was restored or failed over may have lost what was sent. Whenever its server has
-    been started, no file is taken up until Extract to Generic has compared its archive with it.
+    been started, a dump was restored into it or a warehouse was entered anew, no file of that
+    warehouse is taken up until Extract to Generic has compared its archive with it: meanwhile
+    UNIT_DEFERRED says so, and --once ends with 75.
 
     Any number of copies may run; one at a time works for a warehouse.
 

@@ -313,6 +313,40 @@ def test_the_console_can_neither_bill_nor_dispatch(shared: Desk, statement: str)
         shared.conn("console").execute(statement)
 
 
+def test_the_console_ends_only_a_batch_that_it_took_apart(desk: Desk) -> None:
+    """A batch with requests is Extract to Generic's; one that was taken apart the console ends."""
+    desk.order(("CASE", 1, "1"))
+    desk.generate()
+    desk.batch()
+    batch = desk.value("select id from batch")
+    end = "update batch set stage = 'Extract/Load', stage_status = 'Complete'"
+    console = desk.conn("console")
+    with pytest.raises(psycopg.errors.IntegrityError, match="completed by Extract to Generic"):
+        console.execute(end)
+    with console.transaction():
+        console.execute("delete from request_detail")
+        console.execute(end)
+    assert desk.stage(batch) == "Extract/Load, Complete"
+
+
+@pytest.mark.parametrize("status", ["REQUEUED", "DISCARDED"])
+def test_the_console_mends_only_what_is_in_quarantine(desk: Desk, status: str) -> None:
+    """A file that was accepted is neither taken back nor discarded."""
+    made = (
+        "insert into inbound_file (claim_name, warehouse_id, partner_name, status, received_at)"
+        " values ('x', 'LONDON', 'x', 'CLAIMED', now())"
+    )
+    mend = f"update inbound_file set status = '{status}'"  # noqa: S608  # a constant
+    desk.owner.execute(made)
+    with pytest.raises(psycopg.errors.IntegrityError, match="only a file in quarantine"):
+        desk.conn("console").execute(mend)
+    desk.owner.execute(
+        "update inbound_file set status = 'QUARANTINED', reason = 'NOT_JSON', sentence = 'x'"
+    )
+    desk.conn("console").execute(mend)
+    assert desk.value("select status from inbound_file") == status
+
+
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize(
     "statement",
