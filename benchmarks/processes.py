@@ -59,25 +59,39 @@ def run_together(
     return Ran(ended - began, _first_ready(log, before, began) - began, peak)
 
 
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Processes that run for as long as they are wanted."""
+
+    log: Path
+    running: list[tuple[str, subprocess.Popen[bytes]]]
+    """Each with the first argument that it was started with."""
+    peaks: dict[str, list[int]]
+    """The peak bytes (see Ran) by that argument; filled when they have ended."""
+
+    def check(self) -> None:
+        """ProcessError if one of them has ended by itself."""
+        for _, process in self.running:
+            if process.poll() is not None:
+                raise ProcessError(_told(process, self.log))
+
+
 @contextmanager
 def serving(
     commands: Sequence[Sequence[str]], log: Path, environ: Mapping[str, str] | None = None
-) -> Iterator[Mapping[str, list[int]]]:
-    """Run `python -m` with each of these for as long as the block takes, and end them by TERM.
-
-    Yields what is filled when they have ended: the peak bytes (see Ran) by the first argument.
-    """
-    running: list[tuple[str, subprocess.Popen[bytes]]] = []
-    peaks: dict[str, list[int]] = defaultdict(list)
+) -> Iterator[Serving]:
+    """Run `python -m` with each of these for as long as the block takes, and end them by TERM."""
+    served = Serving(log, [], defaultdict(list))
     try:
-        running.extend((command[0], start(command, log, environ)) for command in commands)
-        yield peaks
-        for _, process in running:
+        for command in commands:
+            served.running.append((command[0], start(command, log, environ)))
+        yield served
+        for _, process in served.running:
             process.terminate()
-        for name, process in running:
-            peaks[name].append(_ended(process, log))
+        for name, process in served.running:
+            served.peaks[name].append(_ended(process, log))
     finally:
-        stop(*(process for _, process in running if process.returncode is None))
+        stop(*(process for _, process in served.running if process.returncode is None))
 
 
 def _ended(process: subprocess.Popen[bytes], log: Path) -> int:

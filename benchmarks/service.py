@@ -13,13 +13,12 @@ import json
 import time
 from contextlib import closing
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from benchmarks.installation import Installation, answer, deliver, enter, submit
-from benchmarks.processes import serving
+from benchmarks.processes import Serving, serving
 from benchmarks.stages import STAGES, Run, Stage, Statistics, WrongEnd, check_end
 from benchmarks.volume import Volume
 
@@ -42,8 +41,8 @@ def run(site: Installation, volume: Volume, copies: int, statistics: Statistics)
     if statistics == "fresh":
         site.owner.execute("analyze")
     commands = [site.daemon(name) for name in STAGES.values() for _ in range(copies)]
-    told = _Log(site.log)
-    with serving(commands, site.log, site.environ) as peaks:
+    with serving(commands, site.log, site.environ) as served:
+        told = _Log(served)
         told.wait("DAEMON_READY", None, len(commands))
         began = time.monotonic()
         submitted = _submit(site)
@@ -55,7 +54,7 @@ def run(site: Installation, volume: Volume, copies: int, statistics: Statistics)
         delivered = _deliver(site)
         back = told.wait("DISPATCH_APPLIED", "complete", volume.totals.orders) - delivered
     for name, daemon in STAGES.items():
-        peak = max(peaks[site.daemon(daemon)[0]])
+        peak = max(served.peaks[site.daemon(daemon)[0]])
         # What its start takes is over when the orders come.
         measured.stages.append(Stage(name, told.busy(daemon) / copies, 0.0, peak))
     measured.at_once_seconds = out + back
@@ -87,13 +86,17 @@ def _deliver(site: Installation) -> float:
 class _Log:
     """What the daemons have logged so far."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, served: Serving) -> None:
+        self._served = served
+        self._path = served.log
         self._seen = 0
         self._lines: list[dict[str, Any]] = []
 
     def wait(self, event: str, count: str | None, target: int) -> float:
-        """When it had come so often, or its `count` had added up to so much; as time.time()."""
+        """When it had come so often, or its `count` had added up to so much; as time.time().
+
+        ProcessError says that a daemon has ended meanwhile.
+        """
         deadline = time.monotonic() + WITHIN
         while time.monotonic() < deadline:
             self._read()
@@ -103,6 +106,7 @@ class _Log:
                     total += line[count] if count else 1
                     if total >= target:
                         return datetime.fromisoformat(line["time"]).timestamp()
+            self._served.check()
             time.sleep(LOOK_EVERY)
         raise WrongEnd(f"{event} has not come to {target} within {WITHIN:g} s")
 
