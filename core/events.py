@@ -224,6 +224,18 @@ class Event(Enum):
         (),
         "The partner has taken a published file from its directory.",
     )
+    FILES_NOT_COMPARED = (
+        "warning",
+        (),
+        (
+            "A warehouse's files wait: its archive has not been compared with the database since "
+            "the server was started or restored. Extract to Generic does that before all else."
+        ),
+        (
+            "Nothing, if Extract to Generic is starting; else start it, and mend what keeps it "
+            "from reading its archive."
+        ),
+    )
     # What is late; each is told once and then seldom.
     FILE_NOT_TAKEN = (
         "warning",

@@ -232,11 +232,13 @@ class Outbound:
 def _refuse_other(path: Path, manifest: bytes) -> None:
     """A manifest outlives its copy, which may be removed: no other file takes its name."""
     try:
-        earlier = json.loads(path.read_bytes()).get("identifier")
-    except (FileNotFoundError, ValueError):
+        earlier = json.loads(path.read_bytes())["fileSha256"]
+    except (FileNotFoundError, ValueError, LookupError, TypeError):
+        # None, or none of ours.
         return
-    if earlier is not None and earlier != json.loads(manifest)["identifier"]:
-        raise FileExistsError(errno.EEXIST, f"tells of another file, {earlier}", str(path))
+    # By content: an adopted file may have another identifier than when it was sent.
+    if earlier != json.loads(manifest)["fileSha256"]:
+        raise FileExistsError(errno.EEXIST, "tells of another file", str(path))
 
 
 def _names(directory: Path) -> set[str]:

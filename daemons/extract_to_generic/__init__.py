@@ -67,6 +67,7 @@ BUGS
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -80,7 +81,7 @@ from core.envelope import KeyringError
 from core.events import Event
 from core.overdue import Lateness, Overdue
 from daemons.extract_to_generic.acknowledging import Acknowledge
-from daemons.extract_to_generic.comparing import Compare, files_ahead
+from daemons.extract_to_generic.comparing import Compare
 from daemons.extract_to_generic.requests import Extract
 from daemons.extract_to_generic.watching import Watch
 
@@ -89,7 +90,7 @@ if TYPE_CHECKING:
 
     from core.config import Properties
 
-__all__ = ["Acknowledge", "Compare", "Extract", "Watch", "build", "files_ahead", "lateness", "main"]
+__all__ = ["Acknowledge", "Compare", "Extract", "Watch", "build", "lateness", "main"]
 
 NAME = "extract-to-generic"
 ROLE = "sales_order_extract_to_generic"
@@ -129,6 +130,13 @@ def build(properties: Properties) -> Daemon:
     extract = Extract(properties, tree, keyring, compare)
     acknowledge = Acknowledge(properties, tree, keyring, compare)
 
+    def on_connect(conn: psycopg.Connection) -> None:
+        migrate.require_current(conn)
+        compare.reconnected()
+        # What cannot be read now is tried again before anything is sent.
+        with suppress(OSError):
+            compare(conn)
+
     def check(conn: psycopg.Connection) -> list[str]:
         missing = access.problems_of_keys(conn, keyring.encryption_for)
         return [*access.problems_of_session(conn), *tree.check(), *missing]
@@ -154,7 +162,7 @@ def build(properties: Properties) -> Daemon:
             Duty("overdue", lateness(properties), interval=properties.overdue.interval),
         ),
         connect=lambda: connect.connect(access.address(properties, ROLE, NAME)),
-        on_connect=migrate.require_current,
+        on_connect=on_connect,
         check=check,
         warnings=tree.warnings,
         waiting=lambda conn: (

@@ -57,10 +57,9 @@ class Acknowledge:
 
     def __call__(self, conn: psycopg.Connection) -> bool:
         """Seal and publish one acknowledgement; True if there may be more."""
-        waiting = acknowledgements.waiting(conn)
-        compared = self._compare(conn) if waiting else set()
+        waiting = self._compare.those(conn, acknowledgements.waiting)
         for warehouse, number in self._rota.order(waiting):
-            if warehouse not in compared or self._is_full(conn, warehouse):
+            if self._is_full(conn, warehouse):
                 continue
             # The same turn as for request files: reconcile holds it to look at the tree.
             with connect.turn(conn, Turn.SEAL, number) as mine:

@@ -12,6 +12,7 @@ from core.events import Event
 from core.rota import Rota
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from uuid import UUID
 
     import psycopg
@@ -20,17 +21,22 @@ if TYPE_CHECKING:
 class Compare:
     """Compares each warehouse's archive with the database, and knows where that was done.
 
-    Done once for a server's start, a database, a tree and a warehouse: one that was entered anew
-    may have been lost with the commits.
+    Done once for a connection, a server's start, a database, a tree and a warehouse: one that was
+    entered anew may have been lost with the commits.
     """
 
     def __init__(self, tree: Outbound, longest_rest: float) -> None:
         self._tree = tree
         self._rota = Rota(longest_rest)
+        self._here: set[str] = set()
 
     def resting(self) -> bool:
         """Whether a warehouse's archive could not be read, and the warehouse rests."""
         return self._rota.resting
+
+    def reconnected(self) -> None:
+        """Compare all of them once more: it may be another database, or have lost commits."""
+        self._here.clear()
 
     def __call__(self, conn: psycopg.Connection) -> set[str]:
         """The warehouses that are compared; those that were not, now are, if they can be.
@@ -38,7 +44,7 @@ class Compare:
         OSError says that no tree is here.
         """
         mounted = self._tree.tree_id()
-        compared = comparing.current(conn, mounted)
+        compared = comparing.current(conn, mounted).keys() & self._here
         missing = [
             (one.id, one.number)
             for one in warehouses.all_warehouses(conn)
@@ -48,6 +54,18 @@ class Compare:
             name for name, _ in self._rota.order(missing) if self._try(conn, name, mounted)
         }
 
+    def those(
+        self,
+        conn: psycopg.Connection,
+        waiting: Callable[[psycopg.Connection], Sequence[tuple[str, int]]],
+    ) -> list[tuple[str, int]]:
+        """The warehouses that wait for something to be sent, and are compared and not held."""
+        if not waiting(conn):
+            return []
+        compared = self(conn)
+        # Once more: comparing has held those whose files are ahead.
+        return [one for one in waiting(conn) if one[0] in compared]
+
     def _try(self, conn: psycopg.Connection, warehouse: str, mounted: UUID) -> bool:
         try:
             done = compare(conn, self._tree, warehouse, mounted)
@@ -56,6 +74,8 @@ class Compare:
                 log.emit(Event.WAREHOUSE_RESTS, warehouse=warehouse, why=log.one_line(error))
             return False
         self._rota.served(warehouse)
+        if done:
+            self._here.add(warehouse)
         return done
 
 
@@ -84,10 +104,3 @@ def compare(conn: psycopg.Connection, tree: Outbound, name: str, mounted: UUID) 
         log.emit(Event.DATABASE_OLDER_THAN_FILES, warehouse=name, file=file)
     comparing.record(conn, name, mounted)
     return True
-
-
-def files_ahead(conn: psycopg.Connection, tree: Outbound) -> None:
-    """Compare every warehouse, whether it was compared before or not."""
-    mounted = tree.tree_id()
-    for warehouse in warehouses.all_warehouses(conn):
-        compare(conn, tree, warehouse.id, mounted)

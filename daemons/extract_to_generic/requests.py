@@ -60,18 +60,16 @@ class Extract:
 
     def __call__(self, conn: psycopg.Connection) -> bool:
         """Seal or publish one batch; True if there may be more."""
-        waiting = {
-            *batches.waiting(conn, BatchType.REQUEST, SEALED),
-            *batches.waiting(conn, BatchType.REQUEST, BATCHED),
-        }
-        compared = self._compare(conn) if waiting else set()
-        for warehouse, number in self._rota.order(sorted(waiting)):
-            if warehouse not in compared:
-                continue
+        for warehouse, number in self._rota.order(self._compare.those(conn, self._waiting)):
             with connect.turn(conn, Turn.SEAL, number) as mine:
                 if mine and self._serve(conn, warehouse):
                     return True
         return False
+
+    @staticmethod
+    def _waiting(conn: psycopg.Connection) -> list[tuple[str, int]]:
+        sealed = batches.waiting(conn, BatchType.REQUEST, SEALED)
+        return sorted({*sealed, *batches.waiting(conn, BatchType.REQUEST, BATCHED)})
 
     def _serve(self, conn: psycopg.Connection, warehouse: str) -> bool:
         """Publish what is sealed, else seal what is batched; False if this warehouse has to rest.

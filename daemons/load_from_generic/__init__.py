@@ -34,7 +34,7 @@ DESCRIPTION
     A database that was restored or failed over may have lost what was sent. Whenever its server has
     been started, a dump was restored into it or a warehouse was entered anew, no file of that
     warehouse is taken up until Extract to Generic has compared its archive with it: meanwhile
-    UNIT_DEFERRED says so, and --once ends with 75.
+    FILES_NOT_COMPARED says so, and --once ends with 75.
 
     Any number of copies may run; one at a time works for a warehouse.
 

@@ -31,12 +31,6 @@ if TYPE_CHECKING:
 
 SURROUNDINGS = (psycopg.OperationalError, OSError, Defer, KeyringError)
 """What is nobody's fault here: the file is tried again, and its attempt does not count."""
-NOT_COMPARED = (
-    "Extract to Generic has not compared its archive of {} with the database since the database "
-    "was started or restored: it does once it runs and can read its archive"
-)
-COMPARED_AGAIN = 0.5
-"""Seconds until it is looked again whether it has."""
 
 
 class Load:
@@ -52,25 +46,26 @@ class Load:
         self._excused: set[str] = set()
         self._strays: dict[str, list[str]] = {}
         self._full: set[str] = set()
-        self._compared: set[str] = set()
+        self._compared: dict[str, datetime] = {}
+        self._not_compared: set[str] = set()
 
     def reconnected(self) -> None:
         """Forget which archives were compared: it may be another database, or have lost commits."""
         self._compared.clear()
 
     def resting(self) -> bool:
-        """Whether a warehouse rests, for its directory or its keys."""
-        return self._rota.resting
+        """Whether a warehouse rests, for its directory or its keys, or waits to be compared."""
+        return self._rota.resting or bool(self._not_compared)
 
     def __call__(self, conn: psycopg.Connection) -> bool:
         """Take up one file; True if there may be more.
 
-        Defer says that files wait whose warehouse Extract to Generic has not compared: were a
-        request lost with the database, the answer to it would be refused.
+        None of a warehouse that Extract to Generic has not compared: were a request lost with the
+        database, the answer to it would be refused.
         """
         loaded = inbound.with_loaded(conn)
         compared = comparing.current(conn)
-        waiting = []
+        self._not_compared -= compared.keys()
         open_ = [
             (warehouse.id, warehouse.number)
             for warehouse in warehouses.all_warehouses(conn)
@@ -81,14 +76,17 @@ class Load:
             if name not in loaded and not self._has_work(name):
                 continue
             if name not in compared:
-                waiting.append(name)
+                self._wait(name)
                 continue
             with connect.turn(conn, Turn.LOAD, number) as mine:
-                if mine and self._serve(conn, name):
+                if mine and self._serve(conn, name, compared[name]):
                     return True
-        if waiting:
-            raise Defer(NOT_COMPARED.format(", ".join(waiting)), COMPARED_AGAIN)
         return False
+
+    def _wait(self, warehouse: str) -> None:
+        if warehouse not in self._not_compared:
+            self._not_compared.add(warehouse)
+            log.emit(Event.FILES_NOT_COMPARED, warehouse=warehouse)
 
     def _has_work(self, warehouse: str) -> bool:
         try:
@@ -109,11 +107,11 @@ class Load:
         if self._rota.failed(warehouse):
             log.emit(Event.WAREHOUSE_RESTS, warehouse=warehouse, why=log.one_line(error))
 
-    def _serve(self, conn: psycopg.Connection, warehouse: str) -> bool:
+    def _serve(self, conn: psycopg.Connection, warehouse: str, compared: datetime) -> bool:
         """Go on with what is claimed, else claim the oldest file; False if it has to rest."""
         self._rota.tried(warehouse)
         try:
-            if self._is_ahead(conn, warehouse):
+            if self._is_ahead(conn, warehouse, compared):
                 return False
             self._finish(conn, warehouse)
             claim = self._next_claim(warehouse)
@@ -128,16 +126,17 @@ class Load:
         self._rota.served(warehouse)
         return True
 
-    def _is_ahead(self, conn: psycopg.Connection, warehouse: str) -> bool:
-        """Whether the archive is ahead of the database; looked at before a warehouse's first file.
+    def _is_ahead(self, conn: psycopg.Connection, warehouse: str, compared: datetime) -> bool:
+        """Whether our own archive is ahead of the database; looked at before the first file.
 
-        At the connection its tree may have been away, or the warehouse not been entered.
+        At the connection its tree may have been away, or the warehouse not been entered. Again
+        whenever Extract to Generic has compared its own: it had a reason.
         """
-        if warehouse in self._compared:
+        if self._compared.get(warehouse) == compared:
             return False
         if is_ahead(conn, self._tree, warehouse):
             return True
-        self._compared.add(warehouse)
+        self._compared[warehouse] = compared
         return False
 
     def _finish(self, conn: psycopg.Connection, warehouse: str) -> None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from core import envelope
 from core.directory import published_name
 from core.domain.batch import FAILED, PUBLISHED, SET_ASIDE
-from daemons.extract_to_generic import files_ahead
 from tests.daemons.depot import PARTNER, STRANGER, document, partner_acknowledgement
 from tests.daemons.desk import line, record
 from tests.daemons.test_extract_recovery import sealed_and_not_published
@@ -72,7 +71,7 @@ def test_lost_commits(counter: Counter) -> None:
         "insert into request_queue (warehouse_id, entered_at, order_id, generation, line_count,"
         " byte_count) select 'LONDON', entered_at, id, generation, 1, 1 from sales_order"
     )
-    files_ahead(counter.conn("extract_to_generic"), counter.outbound)
+    counter.watch()
     held = counter.rows("select held_reason from warehouse where held_reason is not null")
     assert held == [("DATABASE_OLDER_THAN_FILES",)]
     section = Section(counter, "The database has lost commits")

@@ -10,7 +10,7 @@ import pytest
 
 from core.db import acknowledgements
 from core.errors import Reason
-from daemons.extract_to_generic import Acknowledge, files_ahead
+from daemons.extract_to_generic import Acknowledge
 from tests.daemons.depot import (
     GOOD,
     STRANGER,
@@ -394,10 +394,10 @@ def test_an_archive_that_knows_more_holds_the_warehouse(agreed: Depot) -> None:
     _waiting(agreed)
     agreed.acknowledge()
     conn = agreed.conn("extract_to_generic")
-    files_ahead(conn, agreed.outbound)
+    agreed.compare()(conn)
     assert agreed.value("select held_reason from warehouse where id = 'LONDON'") is None
     agreed.owner.execute("update warehouse set acknowledgement_sequence = 0")
-    files_ahead(conn, agreed.outbound)
+    agreed.compare()(conn)
     assert agreed.value("select held_reason from warehouse where id = 'LONDON'") == (
         "DATABASE_OLDER_THAN_FILES"
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import pytest
 
 from core.db import comparing
-from core.errors import Defer, Reason, Reject
+from core.errors import Reason, Reject
 from daemons.load_from_generic import files_ahead
 from tests.daemons.depot import GOOD, Depot, document
 from tests.daemons.desk import drained, line, record
@@ -246,40 +247,67 @@ def test_no_work_before_the_outbound_files_are_compared(depot: Depot, column: st
     )
     waiting = depot.drop("LONDON", depot.sealed(GOOD))
     depot.drop("LEEDS", depot.sealed(document(warehouse="LEEDS")))
-    with pytest.raises(Defer, match="has not compared its archive of LONDON"):
-        depot.take_up()
+    loader = depot.loader()
+    drained(loader, depot.conn("load_from_generic"))
     assert waiting.exists()
+    assert loader.resting()
     assert [status for _, status, _ in depot.files()] == ["ARCHIVED"]
     depot.watch()
-    depot.take_up()
+    drained(loader, depot.conn("load_from_generic"))
     assert [status for _, status, _ in depot.files()] == ["ARCHIVED", "ARCHIVED"]
+    assert not loader.resting()
 
 
 def test_a_table_that_a_restore_made_anew_is_no_comparison(depot: Depot) -> None:
     """A dump restored into the running server brings its own rows: they count for nothing."""
     conn = depot.conn("load_from_generic")
-    assert comparing.current(conn) == set(depot.warehouses)
+    assert comparing.current(conn).keys() == set(depot.warehouses)
     depot.owner.execute("create table kept as table files_compared")
     depot.owner.execute("truncate files_compared")
     depot.owner.execute("insert into files_compared select * from kept")
-    assert comparing.current(conn) == set()
+    assert comparing.current(conn) == {}
     depot.watch()
-    assert comparing.current(conn) == set(depot.warehouses)
+    assert comparing.current(conn).keys() == set(depot.warehouses)
 
 
 def test_an_archive_that_was_away_at_the_connection_is_compared_before_the_first_file(
     depot: Depot,
 ) -> None:
-    """A tree that is mounted later, or a warehouse entered later, is compared all the same."""
+    """A tree that is mounted later, or a warehouse entered later, is compared all the same; and
+    again by the same process after a restore.
+    """
+    loader, conn = depot.loader(), depot.conn("load_from_generic")
     depot.drop("LONDON", depot.sealed(GOOD))
-    depot.take_up()
-    depot.owner.execute("delete from inbound_file")
+    drained(loader, conn)
+    depot.owner.execute("delete from inbound_file; delete from files_compared")
+    depot.watch()
     again = depot.drop("LONDON", depot.sealed(GOOD))
-    depot.take_up()
+    drained(loader, conn)
     assert again.exists()
     assert depot.rows("select id, held_reason from warehouse where held_reason is not null") == [
         ("LONDON", "DATABASE_OLDER_THAN_FILES")
     ]
+
+
+def test_an_inbound_tree_that_is_away_is_not_compared(depot: Depot) -> None:
+    """An archive that is not mounted looks empty, and says nothing; once it is back it counts."""
+    loader, conn = depot.loader(), depot.conn("load_from_generic")
+    depot.drop("LONDON", depot.sealed(GOOD))
+    depot.take_up()
+    depot.lose("update inbound_file set status = 'LOADED', claim_name = 'lost'")
+    away = depot.inbound.root.rename(depot.root / "away")
+    files_ahead(conn, depot.inbound)
+    drained(loader, conn)
+    assert loader.resting()
+    assert not depot.rows("select 1 from warehouse where held_reason is not null")
+    away.rename(depot.inbound.root)
+    again = depot.drop("LONDON", depot.sealed(GOOD))
+    deadline = time.monotonic() + 10
+    while not depot.value("select count(*) from warehouse where held_reason is not null"):
+        assert time.monotonic() < deadline
+        drained(loader, conn)
+    assert again.exists()
+    assert depot.rows("select id from warehouse where held_reason is not null") == [("LONDON",)]
 
 
 def test_one_content_dropped_at_once_in_many_places(depot: Depot) -> None:

@@ -7,7 +7,7 @@ create table files_compared (
     tree_id uuid not null,
     server_started_at timestamptz not null,
     database_oid oid not null,
-    -- Of this table: a dump that is restored into the running server makes it anew, row and all.
+    -- Of this table: a whole dump that is restored into the running server makes it anew, row and all.
     filenode oid not null,
     compared_at timestamptz not null default now()
 );

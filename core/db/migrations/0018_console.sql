@@ -20,5 +20,6 @@ revoke all on function batch_withdrawn() from public;
 
 -- It mends what was quarantined.
 create trigger inbound_file_quarantined before update of status on inbound_file
-    for each row when (session_user = 'sales_order_console' and old.status <> 'QUARANTINED')
+    for each row when (session_user = 'sales_order_console' and old.status <> 'QUARANTINED'
+                       and new.status <> old.status)
     execute function refuse('only a file in quarantine is mended by the console');
