@@ -80,7 +80,7 @@ def test_no_answer_is_taken_up_before_the_files_are_compared(
         scene.on(standby)
         answers = scene.dropped()
         scene.thaw(LOAD)
-        scene.until(lambda: scene.says(LOAD, "has not compared"), "wait for the other daemon")
+        scene.until(lambda: scene.says(LOAD, "FILES_NOT_COMPARED"), "wait for the other daemon")
         assert scene.dropped() >= answers
         scene.thaw(EXTRACT)
         scene.until(scene.held, "hold")
