@@ -236,11 +236,6 @@ def next_number(conn: psycopg.Connection, warehouse: str) -> int:
     return int(row[0])
 
 
-def last_number(conn: psycopg.Connection) -> dict[str, int]:
-    """The last number given out for each warehouse."""
-    return dict(conn.execute("select id, acknowledgement_sequence from warehouse").fetchall())
-
-
 def record_sealed(conn: psycopg.Connection, identity: int, file: SealedFile) -> None:
     """Record the file of a locked acknowledgement; its attempts begin anew."""
     conn.execute(

@@ -16,21 +16,23 @@ if TYPE_CHECKING:
     import psycopg
 
 
-def record(conn: psycopg.Connection, warehouse: str, tree: UUID) -> None:
-    """Its files in that tree have been compared with this database, and it is held if it must."""
+def record(conn: psycopg.Connection, names: list[str], tree: UUID) -> None:
+    """The files of these in that tree have been compared, and they are held that must be."""
     conn.execute(
         """
         insert into files_compared (warehouse_id, tree_id, server_started_at, database_oid,
                                     filenode)
-        select %(warehouse)s, %(tree)s, pg_postmaster_start_time(), oid,
+        select w.id, %(tree)s, pg_postmaster_start_time(), d.oid,
                pg_relation_filenode('files_compared')
-          from pg_database where datname = current_database()
+          from warehouse w join pg_database d on d.datname = current_database()
+         where w.id = any(%(names)s)
+         order by w.id
         on conflict (warehouse_id) do update
            set tree_id = excluded.tree_id, server_started_at = excluded.server_started_at,
                database_oid = excluded.database_oid, filenode = excluded.filenode,
                compared_at = now()
         """,
-        {"warehouse": warehouse, "tree": tree},
+        {"names": names, "tree": tree},
     )
 
 
@@ -39,9 +41,8 @@ def current(conn: psycopg.Connection, tree: UUID | None = None) -> dict[str, dat
 
     A warehouse that is entered anew is none of them.
     """
-    return dict(
-        conn.execute(
-            """
+    rows = conn.execute(
+        """
         select c.warehouse_id, c.compared_at
           from files_compared c
           join pg_database d on d.datname = current_database() and d.oid = c.database_oid
@@ -49,6 +50,6 @@ def current(conn: psycopg.Connection, tree: UUID | None = None) -> dict[str, dat
            and c.filenode = pg_relation_filenode('files_compared')
            and (%(tree)s::uuid is null or c.tree_id = %(tree)s)
         """,
-            {"tree": tree},
-        ).fetchall()
-    )
+        {"tree": tree},
+    ).fetchall()
+    return dict(rows)

@@ -64,6 +64,12 @@ def release(conn: psycopg.Connection, warehouse: str, reason: Reason) -> bool:
     return cursor.rowcount == 1
 
 
+def last_numbers(conn: psycopg.Connection) -> dict[str, tuple[int, int]]:
+    """For each, the last numbers given out for its request files and its acknowledgements."""
+    rows = conn.execute("select id, file_sequence, acknowledgement_sequence from warehouse")
+    return {name: (files, acknowledgements) for name, files, acknowledgements in rows}
+
+
 def next_file_sequence(conn: psycopg.Connection, warehouse: str) -> int:
     """Give out the next gapless number of an outbound file; the row stays locked until commit."""
     row = conn.execute(

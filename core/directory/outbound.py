@@ -238,7 +238,11 @@ def _refuse_other(path: Path, manifest: bytes) -> None:
         return
     # By content: an adopted file may have another identifier than when it was sent.
     if earlier != json.loads(manifest)["fileSha256"]:
-        raise FileExistsError(errno.EEXIST, "tells of another file", str(path))
+        raise FileExistsError(
+            errno.EEXIST,
+            "another file went out under this name (cmp-orders reconcile tells of it):",
+            str(path),
+        )
 
 
 def _names(directory: Path) -> set[str]:

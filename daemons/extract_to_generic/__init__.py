@@ -67,7 +67,6 @@ BUGS
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -132,10 +131,7 @@ def build(properties: Properties) -> Daemon:
 
     def on_connect(conn: psycopg.Connection) -> None:
         migrate.require_current(conn)
-        compare.reconnected()
-        # What cannot be read now is tried again before anything is sent.
-        with suppress(OSError):
-            compare(conn)
+        compare.reconnected(conn)
 
     def check(conn: psycopg.Connection) -> list[str]:
         missing = access.problems_of_keys(conn, keyring.encryption_for)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from core import log
-from core.db import acknowledgements, comparing, warehouses
+from core.db import comparing, warehouses
 from core.directory import Outbound, acknowledgement_name, published_name
 from core.errors import Reason
 from core.events import Event
@@ -13,7 +14,6 @@ from core.rota import Rota
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from uuid import UUID
 
     import psycopg
 
@@ -34,9 +34,14 @@ class Compare:
         """Whether a warehouse's archive could not be read, and the warehouse rests."""
         return self._rota.resting
 
-    def reconnected(self) -> None:
-        """Compare all of them once more: it may be another database, or have lost commits."""
+    def reconnected(self, conn: psycopg.Connection) -> None:
+        """Compare all of them once more: it may be another database, or have lost commits.
+
+        What cannot be read now is tried again before anything is sent.
+        """
         self._here.clear()
+        with suppress(OSError):
+            self(conn)
 
     def __call__(self, conn: psycopg.Connection) -> set[str]:
         """The warehouses that are compared; those that were not, now are, if they can be.
@@ -50,9 +55,17 @@ class Compare:
             for one in warehouses.all_warehouses(conn)
             if one.id not in compared
         ]
-        return compared | {
-            name for name, _ in self._rota.order(missing) if self._try(conn, name, mounted)
-        }
+        # The files first: what is published between the two looks is then known to the database.
+        highest = {name: self._highest(name) for name, _ in self._rota.order(missing)}
+        seen = {name: numbers for name, numbers in highest.items() if numbers is not None}
+        # An archive that is away looks like an empty one.
+        if not seen or self._tree.tree_id() != mounted:
+            return compared
+        self._hold(conn, seen)
+        # From now on Load from Generic, which cannot see the archive, takes up their files.
+        comparing.record(conn, list(seen), mounted)
+        self._here |= seen.keys()
+        return compared | seen.keys()
 
     def those(
         self,
@@ -66,41 +79,30 @@ class Compare:
         # Once more: comparing has held those whose files are ahead.
         return [one for one in waiting(conn) if one[0] in compared]
 
-    def _try(self, conn: psycopg.Connection, warehouse: str, mounted: UUID) -> bool:
+    def _highest(self, warehouse: str) -> tuple[int, int] | None:
+        """Its highest numbers of a request file and an acknowledgement; None: it rests."""
         try:
-            done = compare(conn, self._tree, warehouse, mounted)
+            highest = (
+                self._tree.highest_sequence(warehouse),
+                self._tree.highest_acknowledgement(warehouse),
+            )
         except OSError as error:
             if self._rota.failed(warehouse):
                 log.emit(Event.WAREHOUSE_RESTS, warehouse=warehouse, why=log.one_line(error))
-            return False
+            return None
         self._rota.served(warehouse)
-        if done:
-            self._here.add(warehouse)
-        return done
+        return highest
 
-
-def compare(conn: psycopg.Connection, tree: Outbound, name: str, mounted: UUID) -> bool:
-    """Hold a warehouse whose archive knows a file that the database does not.
-
-    False: the tree that was mounted is not here any more, and nothing is said of it. Load from
-    Generic, which cannot see the archive, takes up nothing of the warehouse before it is True.
-    """
-    # The files first: what is published between the two looks is then known to the database.
-    highest = tree.highest_sequence(name)
-    acknowledged = tree.highest_acknowledgement(name)
-    # An archive that is away looks like an empty one.
-    if tree.tree_id() != mounted:
-        return False
-    numbers = acknowledgements.last_number(conn)
-    known = {one.id: one.file_sequence for one in warehouses.all_warehouses(conn)}
-    if name not in known:
-        return False
-    file = None
-    if highest > known[name]:
-        file = published_name(name, highest)
-    elif acknowledged > numbers[name]:
-        file = acknowledgement_name(name, acknowledged)
-    if file and warehouses.hold(conn, name, Reason.DATABASE_OLDER_THAN_FILES):
-        log.emit(Event.DATABASE_OLDER_THAN_FILES, warehouse=name, file=file)
-    comparing.record(conn, name, mounted)
-    return True
+    @staticmethod
+    def _hold(conn: psycopg.Connection, seen: dict[str, tuple[int, int]]) -> None:
+        known = warehouses.last_numbers(conn)
+        for name in seen.keys() & known.keys():
+            (sequence, acknowledgement), (last, last_acknowledgement) = seen[name], known[name]
+            if sequence > last:
+                file = published_name(name, sequence)
+            elif acknowledgement > last_acknowledgement:
+                file = acknowledgement_name(name, acknowledgement)
+            else:
+                continue
+            if warehouses.hold(conn, name, Reason.DATABASE_OLDER_THAN_FILES):
+                log.emit(Event.DATABASE_OLDER_THAN_FILES, warehouse=name, file=file)

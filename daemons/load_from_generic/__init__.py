@@ -81,7 +81,7 @@ from core.daemon import Daemon, Duty, command
 from core.db import connect, migrate
 from core.directory import Inbound
 from core.envelope import KeyringError
-from daemons.load_from_generic.comparing import files_ahead
+from daemons.load_from_generic.comparing import Compare
 from daemons.load_from_generic.files import Load
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ if TYPE_CHECKING:
 
     from core.config import Properties
 
-__all__ = ["Load", "build", "files_ahead", "main"]
+__all__ = ["Compare", "Load", "build", "main"]
 
 NAME = "load-from-generic"
 ROLE = "sales_order_load_from_generic"
@@ -99,7 +99,8 @@ def build(properties: Properties) -> Daemon:
     """The daemon that these properties describe; ConfigError if its key is not usable."""
     tree = Inbound(properties.directory.in_)
     keyring = access.keyring(properties)
-    load = Load(properties, tree, keyring)
+    compare = Compare(tree)
+    load = Load(properties, tree, keyring, compare)
     try:
         keyring.decryption  # noqa: B018  # asked for here, so that its absence stops the start
     except KeyringError as error:
@@ -107,8 +108,7 @@ def build(properties: Properties) -> Daemon:
 
     def on_connect(conn: psycopg.Connection) -> None:
         migrate.require_current(conn)
-        load.reconnected()
-        files_ahead(conn, tree)
+        compare.reconnected(conn)
 
     def check(conn: psycopg.Connection) -> list[str]:
         missing = access.problems_of_keys(conn, keyring.signers_of)

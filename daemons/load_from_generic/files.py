@@ -16,7 +16,6 @@ from core.errors import Defer, Reason, Reject
 from core.events import Event
 from core.rota import Rota
 from daemons.load_from_generic.accepting import Accept, Received
-from daemons.load_from_generic.comparing import is_ahead
 from daemons.load_from_generic.verdicts import Verdicts
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from core.config import Properties
     from core.db.inbound import InboundFile
     from core.envelope import Keyring, Opened
+    from daemons.load_from_generic.comparing import Compare
 
 SURROUNDINGS = (psycopg.OperationalError, OSError, Defer, KeyringError)
 """What is nobody's fault here: the file is tried again, and its attempt does not count."""
@@ -36,22 +36,20 @@ SURROUNDINGS = (psycopg.OperationalError, OSError, Defer, KeyringError)
 class Load:
     """Takes files up, one warehouse after the other."""
 
-    def __init__(self, properties: Properties, tree: Inbound, keyring: Keyring) -> None:
+    def __init__(
+        self, properties: Properties, tree: Inbound, keyring: Keyring, compare: Compare
+    ) -> None:
         self._properties = properties
         self._tree = tree
         self._keyring = keyring
+        self._compare = compare
         self._verdicts = Verdicts(properties)
         self._accept = Accept(tree, self._verdicts)
         self._rota = Rota(properties.daemon.backoffmax)
         self._excused: set[str] = set()
         self._strays: dict[str, list[str]] = {}
         self._full: set[str] = set()
-        self._compared: dict[str, datetime] = {}
         self._not_compared: set[str] = set()
-
-    def reconnected(self) -> None:
-        """Forget which archives were compared: it may be another database, or have lost commits."""
-        self._compared.clear()
 
     def resting(self) -> bool:
         """Whether a warehouse rests, for its directory or its keys, or waits to be compared."""
@@ -64,13 +62,14 @@ class Load:
         database, the answer to it would be refused.
         """
         loaded = inbound.with_loaded(conn)
+        # Asked before the holds: who compares, holds first.
         compared = comparing.current(conn)
-        self._not_compared -= compared.keys()
         open_ = [
             (warehouse.id, warehouse.number)
             for warehouse in warehouses.all_warehouses(conn)
             if warehouse.held_reason is None and not warehouse.paused
         ]
+        self._not_compared &= {name for name, _ in open_} - compared.keys()
         for name, number in self._rota.order(open_):
             # Looked at one by one: a directory of a million files costs its own partner's turn.
             if name not in loaded and not self._has_work(name):
@@ -107,11 +106,14 @@ class Load:
         if self._rota.failed(warehouse):
             log.emit(Event.WAREHOUSE_RESTS, warehouse=warehouse, why=log.one_line(error))
 
-    def _serve(self, conn: psycopg.Connection, warehouse: str, compared: datetime) -> bool:
-        """Go on with what is claimed, else claim the oldest file; False if it has to rest."""
+    def _serve(self, conn: psycopg.Connection, warehouse: str, outbound_at: datetime) -> bool:
+        """Go on with what is claimed, else claim the oldest file; False if it has to rest.
+
+        Extract to Generic has compared its own archive of it at `outbound_at`.
+        """
         self._rota.tried(warehouse)
         try:
-            if self._is_ahead(conn, warehouse, compared):
+            if self._compare.is_ahead(conn, warehouse, outbound_at):
                 return False
             self._finish(conn, warehouse)
             claim = self._next_claim(warehouse)
@@ -125,19 +127,6 @@ class Load:
             return False
         self._rota.served(warehouse)
         return True
-
-    def _is_ahead(self, conn: psycopg.Connection, warehouse: str, compared: datetime) -> bool:
-        """Whether our own archive is ahead of the database; looked at before the first file.
-
-        At the connection its tree may have been away, or the warehouse not been entered. Again
-        whenever Extract to Generic has compared its own: it had a reason.
-        """
-        if self._compared.get(warehouse) == compared:
-            return False
-        if is_ahead(conn, self._tree, warehouse):
-            return True
-        self._compared[warehouse] = compared
-        return False
 
     def _finish(self, conn: psycopg.Connection, warehouse: str) -> None:
         """Record what was archived by whoever ended before it could record that."""

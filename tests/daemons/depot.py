@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from core import config, envelope
 from core.directory import Inbound, Outbound
 from core.envelope import Profile
+from daemons import load_from_generic
 from daemons.extract_to_generic import Acknowledge, Compare, Extract, Watch
 from daemons.load_from_generic import Load
 from tests.daemons.desk import Desk, drained, line, record
@@ -86,7 +87,9 @@ class Depot(Desk):
 
     def loader(self) -> Load:
         """The daemon's work, as a process has it that was started now."""
-        return Load(self.properties, self.inbound, self.keyring)
+        return Load(
+            self.properties, self.inbound, self.keyring, load_from_generic.Compare(self.inbound)
+        )
 
     def take_up(self) -> int:
         """Load whatever was dropped; how many units of work."""

@@ -185,6 +185,20 @@ def test_files_newer_than_the_database_hold_the_warehouse(depot: Depot) -> None:
     assert (len(depot.sent("LONDON")), len(depot.sent("LEEDS"))) == (1, 1)
 
 
+def test_a_new_connection_is_reason_to_compare(depot: Depot) -> None:
+    """Behind it may be another state of the same database, whose rows look as they were."""
+    compare, conn = depot.compare(), depot.conn("extract_to_generic")
+    depot.batched()
+    depot.extract()
+    compare(conn)
+    depot.lose("delete from outbound_file")
+    depot.owner.execute("update warehouse set file_sequence = 0")
+    compare(conn)
+    assert held(depot, "LONDON") is None
+    compare.reconnected(conn)
+    assert held(depot, "LONDON") == Reason.DATABASE_OLDER_THAN_FILES
+
+
 def test_a_tree_that_is_away_is_not_compared(depot: Depot) -> None:
     """An archive that is not mounted looks empty, and says nothing; once it is back it counts."""
     depot.batched()
@@ -251,7 +265,9 @@ def test_an_archive_that_cannot_be_read_keeps_its_warehouse_alone(depot: Depot) 
     assert len(depot.sent("LONDON")) == 1
 
 
-def test_no_other_file_takes_a_name_that_was_given(depot: Depot) -> None:
+def test_no_other_file_takes_a_name_that_was_given(
+    depot: Depot, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Even with the archive's copy removed its manifest keeps an order from going out twice."""
     depot.batched()
     depot.extract()
@@ -267,6 +283,7 @@ def test_no_other_file_takes_a_name_that_was_given(depot: Depot) -> None:
     extractor = depot.extractor()
     extractor._compare.those = lambda conn, waiting: list(waiting(conn))  # type: ignore[method-assign]  # noqa: SLF001
     drained(extractor, depot.conn("extract_to_generic"))
+    assert "another file went out under this name" in capsys.readouterr().out
     assert depot.sent("LONDON") == []
     assert depot.outbound.archived("LONDON", f"{name}.json").read_bytes() == manifest
 

@@ -10,7 +10,7 @@ import pytest
 
 from core.db import comparing
 from core.errors import Reason, Reject
-from daemons.load_from_generic import files_ahead
+from daemons.load_from_generic import Compare
 from tests.daemons.depot import GOOD, Depot, document
 from tests.daemons.desk import drained, line, record
 
@@ -224,10 +224,10 @@ def test_an_archive_newer_than_the_database_holds_the_warehouse(depot: Depot) ->
         depot.drop(warehouse, depot.sealed(document(warehouse=warehouse)))
     depot.take_up()
     conn = depot.conn("load_from_generic")
-    files_ahead(conn, depot.inbound)
+    Compare(depot.inbound).reconnected(conn)
     assert not depot.rows("select 1 from warehouse where held_reason is not null")
     depot.owner.execute("delete from inbound_file where warehouse_id = 'LONDON'")
-    files_ahead(conn, depot.inbound)
+    Compare(depot.inbound).reconnected(conn)
     assert depot.rows("select id, held_reason from warehouse where held_reason is not null") == [
         ("LONDON", "DATABASE_OLDER_THAN_FILES")
     ]
@@ -296,7 +296,7 @@ def test_an_inbound_tree_that_is_away_is_not_compared(depot: Depot) -> None:
     depot.take_up()
     depot.lose("update inbound_file set status = 'LOADED', claim_name = 'lost'")
     away = depot.inbound.root.rename(depot.root / "away")
-    files_ahead(conn, depot.inbound)
+    Compare(depot.inbound).reconnected(conn)
     drained(loader, conn)
     assert loader.resting()
     assert not depot.rows("select 1 from warehouse where held_reason is not null")
