@@ -230,11 +230,11 @@ def settle(conn: psycopg.Connection, of: Range) -> dict[str, int]:
             select r.order_id, bool_or(r.rejected > 0 and not r.superseded) as rejected,
                    bool_or(r.dispatched > 0) as dispatched
               from request_line r
-             where r.order_id in (
+             where r.order_id = any (array(
                     select order_id from dispatch_detail
                      where batch_id = %(batch)s and sequence between %(low)s and %(high)s
                        and applied_at is null and reason is null
-                       and status not in ('CANCEL_REFUSED', 'RETURNED'))
+                       and status not in ('CANCEL_REFUSED', 'RETURNED')))
              group by r.order_id
             having bool_and(r.superseded or r.dispatched + r.cancelled + r.rejected = r.quantity)
         ), settled as (

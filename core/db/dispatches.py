@@ -30,13 +30,13 @@ def lock_orders(conn: psycopg.Connection, batch: int, warehouse: str) -> set[int
     rows = conn.execute(
         """
         select o.id from sales_order o
-         where o.id in (
+         where o.id = any (array(
                 select d.order_id from dispatch_detail d
                  where d.batch_id = %(batch)s and d.applied_at is null
                    -- A limit keeps it one order's look: else all lines of the warehouse are read.
                    and (select true from request_line l
                          where l.order_id = d.order_id and l.warehouse_id = %(warehouse)s
-                         limit 1))
+                         limit 1)))
          order by o.id
            for no key update of o
         """,
@@ -121,8 +121,9 @@ def applied(conn: psycopg.Connection, batch: int, warehouse: str) -> dict[str, b
                 """
                 select dispatch_id, content_sha256 from dispatch
                  where warehouse_id = %(warehouse)s
-                   and dispatch_id in (select dispatch_id from dispatch_detail
-                                        where batch_id = %(batch)s and applied_at is null)
+                   and dispatch_id = any (array(
+                            select dispatch_id from dispatch_detail
+                             where batch_id = %(batch)s and applied_at is null))
                 """,
                 {"batch": batch, "warehouse": warehouse},
             ).fetchall()

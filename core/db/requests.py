@@ -37,8 +37,9 @@ def lock_orders(conn: psycopg.Connection, batch: int) -> None:
     """Lock the batch's orders by id, waiting for whoever cancels or holds one of them."""
     conn.execute(
         """
-        select o.id from request_detail d join sales_order o on o.id = d.order_id
-         where d.batch_id = %(batch)s
+        select o.id from sales_order o
+         where o.id = any (array(
+                select order_id from request_detail where batch_id = %(batch)s))
          order by o.id
            for no key update of o
         """,
@@ -185,7 +186,8 @@ def line_rows(conn: psycopg.Connection, batch: int, warehouse: str) -> list[tupl
         return cursor.execute(
             """
             with line as materialized (
-                select d.sequence, l.*,
+                select d.sequence, l.order_id, l.id, l.product_code, l.quantity, l.unit_price,
+                       l.serialised, l.attributes, l.generation, l.item_no, l.billable,
                        case when l.item_no is null then
                            (select array_agg(array[s.item_no, s.quantity] order by s.item_no)
                               from request_line_share s where s.line_id = l.id) end as shares

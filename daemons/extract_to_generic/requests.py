@@ -102,6 +102,7 @@ class Extract:
             batch = batches.lock(conn, found.id, BATCHED)
             if batch is None:
                 return
+            connect.prefer_keys(conn)
             taken = contents.take(conn, batch, checked=self._properties.checks_fraud)
             file, lines = None, []
             if taken.orders:
