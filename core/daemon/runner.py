@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import math
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import metadata
 
@@ -17,6 +15,7 @@ from psycopg.pq import TransactionStatus
 
 from core import log
 from core.config import ConfigError
+from core.daemon import memory
 from core.daemon.duty import EX_TEMPFAIL, Daemon, Duty
 from core.daemon.notify import Notifier
 from core.daemon.outcomes import Outcome, Trouble, judge
@@ -40,7 +39,7 @@ def run(daemon: Daemon, *, once: bool = False) -> int:
     """
     began = time.monotonic()
     log.emit(Event.DAEMON_STARTED, version=_version(), pid=os.getpid(), once=once)
-    with contextlib.closing(Wake()) as wake, _memory_tuned():
+    with contextlib.closing(Wake()) as wake, memory.tuned():
         runner = Runner(daemon, wake, once=once)
         with runner.signals:
             code = runner.run()
@@ -50,19 +49,6 @@ def run(daemon: Daemon, *, once: bool = False) -> int:
     seconds = round(time.monotonic() - began, 3)
     log.emit(Event.DAEMON_STOPPED, why=why, exit_code=code, units=runner.units, seconds=seconds)
     return code
-
-
-@contextlib.contextmanager
-def _memory_tuned() -> Iterator[None]:
-    """Large documents are parsed two to four times as fast when the collector leaves them alone."""
-    before = gc.get_threshold()
-    gc.set_threshold(1_000_000, 50, 100)
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-        gc.set_threshold(*before)
 
 
 def _version() -> str:
