@@ -33,18 +33,29 @@ _COLUMNS = """id, batch_id, warehouse_id, file_sequence, name, tree_id, payload_
               byte_count"""
 
 
-def lock_orders(conn: psycopg.Connection, batch: int) -> None:
-    """Lock the batch's orders by id, waiting for whoever cancels or holds one of them."""
-    conn.execute(
-        """
-        select o.id from sales_order o
-         where o.id = any (array(
-                select order_id from request_detail where batch_id = %(batch)s))
-         order by o.id
-           for no key update of o
-        """,
-        {"batch": batch},
-    )
+ORDER = """o.id, o.account_id, o.entered_at, o.delivery_method, o.delivery_instructions,
+                   o.contact_name, o.contact_email, o.contact_phone, o.delivery_name,
+                   o.delivery_lines, o.town, o.county, o.post_code, o.country, o.currency"""
+"""The columns of core.documents' OrderRow."""
+
+
+def lock_orders(conn: psycopg.Connection, batch: int) -> dict[int, tuple[Any, ...]]:
+    """Lock the batch's orders by id, waiting for whoever cancels or holds one of them.
+
+    Each by its id, in the columns of core.documents' OrderRow, as it is once it is locked.
+    """
+    with conn.cursor(binary=True) as cursor:
+        rows = cursor.execute(
+            f"""
+            select {ORDER} from sales_order o
+             where o.id = any (array(
+                    select order_id from request_detail where batch_id = %(batch)s))
+             order by o.id
+               for no key update of o
+            """.encode(),  # noqa: S608  # a constant of this module
+            {"batch": batch},
+        ).fetchall()
+    return {row[0]: row for row in rows}
 
 
 def drop_cancelled(conn: psycopg.Connection, batch: int) -> int:
@@ -127,24 +138,13 @@ def _requeue(
     ).rowcount
 
 
-ORDER = """o.id, o.account_id, o.entered_at, o.delivery_method, o.delivery_instructions,
-                   o.contact_name, o.contact_email, o.contact_phone, o.delivery_name,
-                   o.delivery_lines, o.town, o.county, o.post_code, o.country, o.currency"""
-"""The columns of core.documents' OrderRow."""
-
-
-def order_rows(conn: psycopg.Connection, batch: int) -> list[tuple[Any, ...]]:
-    """The batch's orders by sequence, in the columns of core.documents' OrderRow."""
-    with conn.cursor(binary=True) as cursor:
-        return cursor.execute(
-            f"""
-            select {ORDER}
-              from request_detail d join sales_order o on o.id = d.order_id
-             where d.batch_id = %(batch)s
-             order by d.sequence
-            """.encode(),  # noqa: S608  # a constant of this module
-            {"batch": batch},
-        ).fetchall()
+def remaining(conn: psycopg.Connection, batch: int) -> list[int]:
+    """The ids of the batch's orders by sequence."""
+    rows = conn.execute(
+        "select order_id from request_detail where batch_id = %(batch)s order by sequence",
+        {"batch": batch},
+    ).fetchall()
+    return [row[0] for row in rows]
 
 
 class SentLine(NamedTuple):

@@ -193,4 +193,4 @@ def _instant(moment: datetime) -> str:
     """RFC 3339 in UTC, as short as the moment allows."""
     if moment.tzinfo is None:
         raise ValueError("a time without a zone")
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+    return moment.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"

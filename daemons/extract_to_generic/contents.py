@@ -34,10 +34,11 @@ def take(conn: psycopg.Connection, batch: Batch, *, checked: bool) -> Contents:
         cancellations.lock_orders(conn, batch.id)
         answered = cancellations.drop_answered(conn, batch.id)
         return Contents(cancellations.order_rows(conn, batch.id), answered, held=0)
-    requests.lock_orders(conn, batch.id)
+    locked = requests.lock_orders(conn, batch.id)
     cancelled = requests.drop_cancelled(conn, batch.id)
     held = requests.requeue_held(conn, batch.id, batch.warehouse_id, checked=checked)
-    return Contents(requests.order_rows(conn, batch.id), cancelled, held)
+    orders = [locked[order] for order in requests.remaining(conn, batch.id)]
+    return Contents(orders, cancelled, held)
 
 
 def lines(conn: psycopg.Connection, batch: Batch) -> list[tuple[Any, ...]]:

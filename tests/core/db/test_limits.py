@@ -253,7 +253,7 @@ def test_whatever_is_let_in_can_be_sent(
         assert batching.fill(conn, batch, "ODD", BatchLimits(10, 10, 10), checked=False) == 1
         now = datetime.now(UTC)
         header = RequestHeader(1, "ODD", name, 1, now, now, "REQUEST", fraud)
-        rows = requests.order_rows(conn, batch)
+        rows = list(requests.lock_orders(conn, batch).values())
         payload = build_request(header, rows, requests.line_rows(conn, batch, "ODD"))
     assert len(rows) == 1
     if not any(set(map(ord, str(value))) & set(range(32)) for value in order.values()):
