@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LONGEST_LINE = 1_000_000
 """Units that one request line can carry: the schema's limit of a quantity."""
+NO_ITEMS = (0, Reason.NO_ITEMS, None)
+"""What judging finds of an order without items: its units, the reason, the items at fault."""
 
 
 def see_one_moment(conn: psycopg.Connection) -> None:
@@ -57,15 +59,12 @@ def judge(
     rows = conn.execute(
         """
         with item as materialized (
-            select o.id, o.place, i.item_no, i.product_code, i.warehouse_id, i.quantity,
-                   i.quantity - i.open_quantity - i.dispatched_quantity - i.cancelled_quantity
-                       as owed
-              from unnest(%(ids)b::bigint[]) with ordinality as o (id, place)
-              left join lateral (select * from order_item where order_id = o.id offset 0) i on true
+            select order_id, item_no, product_code, warehouse_id, quantity,
+                   quantity - open_quantity - dispatched_quantity - cancelled_quantity as owed
+              from order_item where order_id = any(%(ids)b)
         )
-        select i.id, coalesce(sum(i.quantity), 0),
-               case when count(i.item_no) = 0 then 'NO_ITEMS'
-                    when bool_or(p.code is null) then 'UNKNOWN_PRODUCT'
+        select i.order_id, sum(i.quantity),
+               case when bool_or(p.code is null) then 'UNKNOWN_PRODUCT'
                     when bool_or(coalesce(i.warehouse_id, p.warehouse_id) is null)
                         then 'NO_WAREHOUSE'
                     when bool_or(w.id is null) then 'UNKNOWN_WAREHOUSE'
@@ -79,15 +78,16 @@ def judge(
           from item i
           left join product p on p.code = i.product_code
           left join warehouse w on w.id = coalesce(i.warehouse_id, p.warehouse_id)
-         group by i.place, i.id
-         order by i.place
+         group by i.order_id
         """,
         {"ids": ids, "per_order": limits.units_per_order, "line": LONGEST_LINE},
     ).fetchall()
+    found = {order_id: of_order for order_id, *of_order in rows}
     fit: list[int] = []
     unfit: list[Unfit] = []
     left = limits.units
-    for order_id, units, code, items in rows:
+    for order_id in ids:
+        units, code, items = found.get(order_id, NO_ITEMS)
         left -= units
         if left < 0 and (fit or unfit):
             break
