@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from console.exits import Exit
 from console.standin.partner import Counts, StandIn
 from console.standin.plan import PRESETS, Plan
 from console.standin.post import SENDER
+from core import memory
 from core.envelope import Profile, load
 
 _STOP = {signal.SIGTERM, signal.SIGINT}
@@ -124,10 +124,8 @@ def run(  # noqa: PLR0913  # one argument an option
     except ValueError as error:
         raise click.UsageError(f"--chance: {error}") from error
     keys = load(folder / "trust", folder / "credentials")
-    # A file of thousands of orders is parsed to many small objects, of which none is garbage.
-    gc.set_threshold(1_000_000, 50, 100)
     total = Counts()
-    with _signals_waited_for(), StandIn(
+    with memory.tuned(), _signals_waited_for(), StandIn(
         folder, warehouse, keys, take=take, drop=drop, plan=chosen, seed=seed,
         profile=Profile[envelope], acknowledge=acknowledge,
     ) as partner:  # fmt: skip

@@ -13,9 +13,8 @@ from importlib import metadata
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from core import log
+from core import log, memory
 from core.config import ConfigError
-from core.daemon import memory
 from core.daemon.duty import EX_TEMPFAIL, Daemon, Duty
 from core.daemon.notify import Notifier
 from core.daemon.outcomes import Outcome, Trouble, judge

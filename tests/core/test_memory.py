@@ -8,7 +8,7 @@ import resource
 
 import pytest
 
-from core.daemon import memory
+from core import memory
 
 DOCUMENT = 16 * 1024 * 1024
 PAGES = DOCUMENT // resource.getpagesize()
